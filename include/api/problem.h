@@ -1,0 +1,37 @@
+/* Errors as clients see them: RFC 9457 problem details, from one table.
+ *
+ * WHY    one place gives every ERR_* its status, code and title; the reference page and
+ *        openapi.json are held against it.
+ * Floor: api. Static table. */
+#ifndef TIDINGS_API_PROBLEM_H
+#define TIDINGS_API_PROBLEM_H
+
+#include "net/http.h"
+
+struct problem {
+    int err;           /* ERR_* */
+    int status;        /* HTTP */
+    const char *code;  /* member `code` */
+    const char *title; /* member `title` */
+};
+
+/* Never NULL: what is not in the table is ERR_INTERNAL. */
+const struct problem *problem_find(int err);
+/* The table, for the reference and its tests. */
+const struct problem *problem_table(int *ret_count);
+
+/* What more may be told; all optional. */
+struct problem_detail {
+    const char *detail;     /* a sentence; NULL: the table's title */
+    const char *field;      /* the member or parameter at fault; NULL: none */
+    int64_t retry_after_ms; /* > 0: Retry-After, rounded up to seconds */
+};
+
+/* Answers with problem+json. `detail` may be NULL. 401 adds WWW-Authenticate, 503 a jittered
+ * Retry-After unless one is given. */
+void problem_answer(struct request *request, int err, const struct problem_detail *detail);
+/* Only the body (in the request's arena) and the status; for net's own errors and for batches. */
+void problem_format(struct request *request, int err, const struct problem_detail *detail,
+                    struct answer *ret);
+
+#endif

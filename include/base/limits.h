@@ -1,0 +1,42 @@
+/* Every fixed limit, with its unit in the name. What an operator may change stands in
+ * base/settings.h instead.
+ * Floor: base. */
+#ifndef TIDINGS_BASE_LIMITS_H
+#define TIDINGS_BASE_LIMITS_H
+
+#define IDENT_BYTES_MAX 128           /* realm, user, room, device, session, message names */
+#define MESSAGE_TEXT_BYTES_MAX 16384  /* `text` of a message */
+#define MESSAGE_BYTES_MAX 65536       /* `text` and `message` together */
+#define CUSTOM_DATA_BYTES_MAX 65536   /* `data` of a custom event */
+#define USER_DATA_BYTES_MAX 1024      /* `data` of a token */
+#define USER_NAME_BYTES_MAX 256       /* `name` of a token */
+#define ROOM_NAME_BYTES_MAX 256       /* `name` of a room */
+#define ROOM_TOPIC_BYTES_MAX 2048     /* `topic` of a room */
+#define ROOM_DATA_BYTES_MAX 16384     /* `data` of a room */
+#define MENTIONS_MAX 100              /* users in `mentions` */
+#define SLOW_MODE_SEC_MAX 21600       /* seconds between messages of one member */
+#define TOKEN_BYTES_MAX 8192          /* a JWT as text */
+#define TOKEN_GRANTS_MAX 100          /* entries of the claim `rooms` */
+#define JSON_DEPTH_MAX 32             /* levels of a body */
+#define JSON_VALUES_MAX 20000         /* values in a body (a value costs about 75 bytes) */
+#define REQUEST_HEAD_BYTES_MAX 16384  /* request line and headers */
+#define REQUEST_TARGET_BYTES_MAX 8192 /* path and query; also where a token may stand */
+#define QUERY_PARAMETERS_MAX 64       /* parameters of one request */
+#define HEADERS_MAX 100               /* headers of one request */
+#define ROOMS_NAMED_MAX 50            /* `rooms` and `watch`, each */
+#define ROOMS_OF_USER_MAX 5000        /* memberships of one user in a realm */
+#define ROOM_MEMBERS_MAX 1000000      /* members of one room */
+#define MEMBERS_ADDED_MAX 1000        /* users of one request */
+#define BATCH_COMMANDS_MAX 100        /* commands of one batch */
+#define DEVICES_OF_USER_MAX 20        /* acknowledged cursors of one user */
+#define HISTORY_LIMIT_MAX 100         /* messages of one page of history */
+#define MEMBERS_PAGE_MAX 100          /* members of one page */
+#define POLL_WAIT_S_MAX 60            /* `wait` of a long-poll */
+#define POLL_LIMIT_MAX 1000           /* `limit` of a long-poll */
+#define HEARTBEAT_S_MIN 5             /* `heartbeat` of a stream */
+#define HEARTBEAT_S_MAX 60
+#define REPLAY_PAGE_EVENTS 256        /* events read from the journal at once */
+#define REPLAY_PAGE_BYTES 262144      /* and their size on the wire */
+#define EVENT_BYTES_MAX 200000        /* one event on the wire, escapes included */
+
+#endif

@@ -1,0 +1,108 @@
+/* Commands: what clients ask the journal to do, and what became of it.
+ *
+ * WHY    permission, duplicates and the change itself are decided in one place and in one
+ *        transaction; everything that decision needs is in the command.
+ * MODEL  a command is checked for form by the API, then carried out by the journal: all of it
+ *        or nothing. Its outcome is an error or the id of the (first) event it made.
+ * Floor: core. Pure. Everything a command points to is borrowed from whoever made it, until the
+ * journal has finished it. */
+#ifndef TIDINGS_CORE_COMMAND_H
+#define TIDINGS_CORE_COMMAND_H
+
+#include "core/event.h"
+#include "core/event_id.h"
+#include "core/room_info.h"
+
+enum command_kind {
+    COMMAND_PUT_ROOM,      /* room, change */
+    COMMAND_DELETE_ROOM,   /* room */
+    COMMAND_JOIN,          /* room; auto_create */
+    COMMAND_LEAVE,         /* room */
+    COMMAND_ADD_MEMBERS,   /* room, users */
+    COMMAND_PUT_MEMBER,    /* room, target, role */
+    COMMAND_REMOVE_MEMBER, /* room, target */
+    COMMAND_SEND_MESSAGE,  /* room, message_id, body, digest */
+    COMMAND_CUSTOM_EVENT,  /* room, message_id (may be absent), type_name, body, digest */
+    COMMAND_ACK,           /* device, cursor */
+    COMMAND_PROFILE,       /* only notes the actor's name and data */
+    COMMAND_KIND_COUNT
+};
+
+/* On whose behalf. */
+struct actor {
+    struct span user;    /* user id */
+    struct span name;    /* data NULL: none */
+    struct span data;    /* JSON object as text; data NULL: none */
+    int64_t issued_at_s; /* the token's iat, 0 without */
+    unsigned grants;     /* GRANT_* for the command's room */
+    bool service;        /* the app's backend: allowed everything that exists */
+};
+
+/* Members of PUT /v1/rooms/{room} that were given. */
+struct room_change {
+    bool has_kind, has_name, has_topic, has_announce, has_slow_mode, has_history_from, has_data;
+    enum room_kind kind;
+    struct span name, topic; /* text */
+    bool announce;
+    int slow_mode_s;
+    enum history_from history_from;
+    struct span data;        /* JSON object as text */
+    uint64_t if_version;     /* If-Match; 0: not asked */
+};
+
+struct outcome {
+    int err;                 /* ERR_OK or why nothing was done */
+    bool repeated;           /* the command had been carried out before: the first answer */
+    bool created;            /* PUT_ROOM, JOIN: the room is new */
+    struct event_id id;      /* first event made; of a repeat the first one's; 0-0 if none */
+    int64_t timestamp_ms;    /* of that event */
+    struct event_id head;    /* the realm's last id after the command, for `asOf` and `cursor` */
+    struct room_info room;   /* PUT_ROOM, JOIN; texts in the append's arena */
+    enum role role;          /* the actor's role afterwards (PUT_ROOM, JOIN) */
+    int64_t retry_after_ms;  /* ERR_RATE_LIMITED: slow mode */
+    int64_t members_added;   /* ADD_MEMBERS: those who were new */
+};
+
+#define COMMAND_DIGEST_BYTES 16
+
+struct command {
+    enum command_kind kind;
+    struct actor actor;
+    struct span realm, room;
+    struct span spared;      /* the sender's session that is not told; data NULL: none */
+    struct span message_id;  /* data NULL: none was given */
+    struct span body;        /* JSON object: the event's members after type, id, timestamp */
+    struct span type_name;   /* CUSTOM_EVENT: `custom.…` */
+    unsigned char digest[COMMAND_DIGEST_BYTES]; /* of the content, to tell a repeat */
+    struct room_change change;
+    bool auto_create;        /* JOIN: make a public room that is missing */
+    bool create_allowed;     /* PUT_ROOM: the actor may make rooms (`rooms.create`) */
+    struct span target;      /* PUT_MEMBER, REMOVE_MEMBER: user id */
+    enum role role;          /* PUT_MEMBER; ROLE_NONE: unchanged */
+    const struct span *users; /* ADD_MEMBERS: user ids */
+    int user_count;
+    struct span device;      /* ACK; data NULL: none */
+    struct event_id cursor;  /* ACK */
+
+    struct outcome outcome;  /* set by the journal */
+};
+
+/* What is true of a room and a user when a command is decided. */
+struct facts {
+    bool room_exists;
+    struct room_info room;  /* only when it exists */
+    enum role role;         /* of the actor in the room */
+    enum role target_role;  /* of the target */
+    int64_t owner_count;
+    bool banned;            /* the actor, now */
+    bool muted;             /* the actor, now */
+    int64_t last_message_ms; /* the actor's last message in the room; 0: none */
+    int64_t now_ms;         /* the journal's clock */
+};
+
+/* May it be done? Pure: ERR_OK or the error to answer. The one place where the rules of
+ * permission stand; backends gather `facts` within the transaction that carries it out. */
+MUST_CHECK int command_decide(const struct command *command, const struct facts *facts,
+                              int64_t *ret_retry_after_ms);
+
+#endif
