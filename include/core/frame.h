@@ -43,6 +43,7 @@ struct frame {
     const char *spared;   /* session of `spared_user` that does not get it; NULL if none */
     const char *spared_user;
     struct frame *own;    /* ref; NULL: the same for `user` as for all */
+    bool ends_watching;   /* the room may from here on not be watched without a grant */
     char *wire;           /* within this allocation, not ended by NUL */
 };
 
@@ -58,6 +59,7 @@ struct frame_spec {
     struct span body;      /* a JSON object: the members after type, id and timestamp */
     struct span own_body;  /* a JSON object for `own`; data NULL: none */
     int64_t retry_ms;      /* > 0: a `retry:` line inside the block, before `data:` */
+    bool ends_watching;
 };
 
 /* One reference. ERR_MEMORY, ERR_FULL above EVENT_BYTES_MAX. Asserts that no byte below 0x20

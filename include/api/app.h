@@ -1,0 +1,58 @@
+/* The application: what all handlers share, and what each worker has of its own.
+ *
+ * MODEL  one struct app for the process, constant once the workers run but for the keys, which a
+ *        reload swaps under a lock. One struct desk for each worker, used on its thread only.
+ * Floor: api. */
+#ifndef TIDINGS_API_APP_H
+#define TIDINGS_API_APP_H
+
+#include <pthread.h>
+
+#include "api/token.h"
+#include "net/server.h"
+#include "store/journal.h"
+#include "store/signals.h"
+
+struct audience;
+struct hub;
+struct limiter;
+
+struct app {
+    const struct settings *settings; /* borrowed */
+    struct journal *journal;         /* owned */
+    struct signals signals;
+    struct server *server;           /* owned */
+    struct hub *hub;                 /* owned: sessions of the whole process */
+    struct keys *keys;               /* ref, under keys_lock */
+    pthread_mutex_t keys_lock;
+};
+
+/* One worker's share. */
+struct desk {
+    struct app *app;
+    struct worker *worker;
+    struct audience *audience; /* owned: the readers of this worker */
+    struct limiter *limiter;   /* owned: rates of users and addresses */
+};
+
+/* Reads the keys, opens the journal, makes the server; `why` as in config.h. */
+MUST_CHECK int app_new(const struct settings *settings, char *why, size_t why_size,
+                       struct app **ret);
+/* Serves until drained. */
+MUST_CHECK int app_run(struct app *app);
+struct app *app_free(struct app *app);
+
+/* A reference to the keys in force. */
+struct keys *app_keys(struct app *app);
+
+static inline struct desk *request_desk(const struct request *request)
+{
+    return worker_app(request->worker);
+}
+
+static inline struct app *request_app(const struct request *request)
+{
+    return request_desk(request)->app;
+}
+
+#endif

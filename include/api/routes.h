@@ -1,0 +1,99 @@
+/* The routes: one table from method and path to handler, and what happens before a handler runs.
+ *
+ * MODEL  on_head:    find the route -> origin (CORS) -> token -> scope -> rate -> body's type
+ *        on_request: the handler
+ *        Each step answers by itself when it refuses. Streams are refused with `busy` where
+ *        others get 429 or 503, and 401 and 403 of streams come after a pause of a second.
+ * Floor: api. The table is static; openapi.json is held against it by a test
+ * (`tidingsd --print-routes`). */
+#ifndef TIDINGS_API_ROUTES_H
+#define TIDINGS_API_ROUTES_H
+
+#include "api/app.h"
+
+#define ROUTE_PARAMETERS_MAX 3
+
+enum route_access {
+    ACCESS_OPEN,    /* no token */
+    ACCESS_READ,    /* any token */
+    ACCESS_USER,    /* no guests */
+    ACCESS_SERVICE, /* scope `service` only */
+    ACCESS_ADMIN,   /* on the admin listener without a token, elsewhere as ACCESS_SERVICE */
+};
+
+enum route_rate { RATE_NONE, RATE_REQUESTS, RATE_MESSAGES, RATE_TYPING, RATE_STREAMS };
+
+enum route_parameter { PARAMETER_ROOM, PARAMETER_USER, PARAMETER_MESSAGE, PARAMETER_SESSION };
+
+struct route {
+    enum method method;
+    const char *pattern; /* "/v1/rooms/{room}/messages/{message}"; {user}, {session} likewise */
+    void (*handle)(struct request *request);
+    enum route_access access;
+    enum route_rate rate;
+    bool is_stream;      /* `access_token` counts; answered by the rules of native EventSources */
+};
+
+/* What is known of a request once its route is found; request->app. In the request's arena. */
+struct exchange {
+    const struct route *route;
+    struct span parameters[ROUTE_PARAMETERS_MAX]; /* decoded and checked, in order of the path */
+    struct identity *identity; /* ref; NULL without a token */
+    bool by_cookie;            /* the token came by the cookie */
+    struct worker_timer pause; /* before a 401 or 403 of a stream */
+};
+
+static inline struct exchange *request_exchange(const struct request *request)
+{
+    return request->app;
+}
+
+static inline struct identity *request_identity(const struct request *request)
+{
+    return request_exchange(request)->identity;
+}
+
+static inline struct span request_parameter(const struct request *request, int index)
+{
+    return request_exchange(request)->parameters[index];
+}
+
+/* Fills `actor` from the request's token; texts live as long as the request. */
+void request_actor(const struct request *request, struct span room, struct actor *ret);
+
+void routes_on_head(struct request *request);
+void routes_on_request(struct request *request);
+/* The table, ended by a row without a pattern. */
+const struct route *routes_table(void);
+
+/* Handlers, by file. */
+void health_get(struct request *request);
+void ready_get(struct request *request);
+void metrics_get(struct request *request);
+void stats_get(struct request *request);
+void assets_get(struct request *request);
+void subscribe_get(struct request *request);
+void poll_get(struct request *request);
+void session_post(struct request *request);
+void session_delete_cookie(struct request *request);
+void session_delete(struct request *request);
+void session_token_post(struct request *request);
+void dev_token_post(struct request *request);
+void rooms_get(struct request *request);
+void rooms_post(struct request *request);
+void room_get(struct request *request);
+void room_put(struct request *request);
+void room_delete(struct request *request);
+void room_join(struct request *request);
+void room_leave(struct request *request);
+void members_get(struct request *request);
+void members_post(struct request *request);
+void member_put(struct request *request);
+void member_delete(struct request *request);
+void messages_post(struct request *request);
+void messages_get(struct request *request);
+void message_get(struct request *request);
+void events_post(struct request *request);
+void acks_post(struct request *request);
+
+#endif
