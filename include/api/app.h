@@ -13,7 +13,7 @@
 #include "store/journal.h"
 #include "store/signals.h"
 
-struct audience;
+struct hall;
 struct hub;
 struct limiter;
 
@@ -31,7 +31,7 @@ struct app {
 struct desk {
     struct app *app;
     struct worker *worker;
-    struct audience *audience; /* owned: the readers of this worker */
+    struct hall *hall;       /* owned: the readers of this worker */
     struct limiter *limiter;   /* owned: rates of users and addresses */
 };
 
