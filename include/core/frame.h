@@ -60,6 +60,7 @@ struct frame_spec {
     struct span own_body;  /* a JSON object for `own`; data NULL: none */
     int64_t retry_ms;      /* > 0: a `retry:` line inside the block, before `data:` */
     bool ends_watching;
+    bool omit_id;          /* leave the id out of the wire, though the frame has it */
 };
 
 /* One reference. ERR_MEMORY, ERR_FULL above EVENT_BYTES_MAX. Asserts that no byte below 0x20

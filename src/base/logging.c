@@ -22,6 +22,8 @@ struct line {
 };
 
 #define LINE_RESERVE 8
+/* Where a value is cut, and no further one is begun: room for its end and a short name. */
+#define LINE_ROOM 128
 
 static void line_add(struct line *line, const char *text, size_t len)
 {
@@ -44,7 +46,7 @@ static void line_add_quoted(struct line *line, const char *text)
         len--;
     bool is_utf8 = span_is_utf8(span_of(text, len));
     line_add(line, "\"", 1);
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len && line->len < sizeof(line->text) - LINE_ROOM; i++) {
         unsigned char c = (unsigned char)text[i];
         char escaped[8];
         if (c < 0x20 || c == 0x7f)
@@ -119,6 +121,8 @@ void log_line(enum log_level level, const char *message, ...)
     va_start(args, message);
     for (const char *name; (name = va_arg(args, const char *));) {
         const char *value = va_arg(args, const char *);
+        if (line.len >= sizeof(line.text) - LINE_ROOM)
+            continue;
         line_add_text(&line, ",");
         line_add_quoted(&line, name);
         line_add_text(&line, ":");
