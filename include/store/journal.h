@@ -147,7 +147,9 @@ struct journal_history {
     /* asked */
     struct span realm, room;
     struct actor actor;
-    struct span before, after, around; /* data NULL: none; at most one is given */
+    struct span before, after, around; /* data NULL: none. `around` stands alone; before and
+                                          after together are the bounds of a gap: oldest first,
+                                          after < id < before, next_after while there are more */
     struct span thread;                /* only replies of this message; data NULL: all */
     struct span message_id;            /* one message only; data NULL: a page */
     int limit;                         /* 1 to HISTORY_LIMIT_MAX */
