@@ -1,0 +1,227 @@
+/* The ledger: the records behind a journal, as synchronous primitives.
+ *
+ * WHY    what commands do and what readers may see is written once (apply, reading) and is the
+ *        same whichever backend keeps the records.
+ * MODEL  realms hold rooms and users; a user in a room is a member. Every realm, room and user
+ *        has a *place*: a number above 0, unique over all three and never used again, under
+ *        which its events stand. A room that is deleted gives its name back, not its place.
+ *        A *tenure* is one stay of a user in a room: the events with from <= id <= until are
+ *        visible to that user; an open one has until = EVENT_ID_LAST.
+ *        Within a realm event ids and dense numbers rise strictly with every event_add.
+ *        `gone` is the highest id that was trimmed, 0-0 if none: of a room (its own events) and
+ *        of a realm (any of its events). Trimming never takes a realm's last entry.
+ * BOUNDS by the limits of the ranges asked for.
+ * Floor: store. One thread at a time, within one transaction (or snapshot) that the backend
+ * began; the backend also ends it. After any error but ERR_NOT_FOUND it is rolled back.
+ *
+ * Texts given in are borrowed for the call. Texts given out live in the `arena` passed in, or in
+ * the ledger until that record changes or the transaction ends; those handed to a visitor live
+ * for that call. A visitor may not call the ledger; what it returns other than 0 ends the walk
+ * and is passed on.
+ * All return 0, ERR_NOT_FOUND where something is looked up by name, or an error of the store
+ * (ERR_IO, ERR_CORRUPT, ERR_FULL, ERR_MEMORY). */
+#ifndef TIDINGS_STORE_LEDGER_H
+#define TIDINGS_STORE_LEDGER_H
+
+#include "base/arena.h"
+#include "base/limits.h"
+#include "core/command.h"
+#include "core/frame.h"
+
+#define EVENT_ID_LAST ((struct event_id){UINT64_MAX, UINT64_MAX})
+
+typedef uint64_t place_number; /* 0: none */
+
+struct ledger_realm {
+    place_number place;
+    struct event_id head;  /* last entry, 0-0 if none; stays when events are trimmed */
+    uint64_t head_number;  /* its dense number, 0 if none */
+    struct event_id gone;
+};
+
+struct ledger_room {
+    place_number place;
+    struct room_info info; /* info.member_count is kept by the ledger */
+    bool deleted;
+    struct event_id gone;
+};
+
+struct ledger_user {
+    place_number place;
+    struct span id;
+    struct span name, data; /* data NULL: none */
+    struct event_id gone;
+};
+
+struct ledger_member {
+    place_number user;
+    struct span user_id, name, data; /* given out only */
+    enum role role;
+    int64_t joined_at_ms;
+    int64_t muted_until_ms; /* 0: not muted */
+};
+
+struct ledger_tenure {
+    place_number room;
+    struct event_id from, until; /* both included */
+};
+
+struct ledger_event {
+    struct event_id id;
+    uint64_t number;           /* dense, within the realm */
+    place_number place;        /* under which it stands: of the room, user or realm */
+    enum event_type type;
+    enum audience audience;
+    int64_t timestamp_ms;
+    bool ends_watching;
+    place_number sender;       /* whose command it was; 0: none */
+    place_number user;         /* the frame's `user`: who joined, left, is addressed; 0: none */
+    struct span room_id;       /* given out only: of AUDIENCE_ROOM */
+    struct span sender_id;     /* given out only; data NULL: none */
+    struct span user_id;       /* given out only; data NULL: none */
+    struct span type_name;     /* EVENT_CUSTOM */
+    struct span spared;        /* session of the sender; data NULL: none */
+    struct span message_id;    /* EVENT_NEW_MESSAGE; data NULL: none */
+    struct span thread_id;     /* EVENT_NEW_MESSAGE: messageId of the thread; data NULL: none */
+    struct span body;          /* JSON object: the members after type, id and timestamp */
+    struct span own_body;      /* data NULL: the same for `user` */
+    unsigned char digest[COMMAND_DIGEST_BYTES]; /* EVENT_NEW_MESSAGE */
+};
+
+/* What remains of a command that leaves no message. */
+struct ledger_once {
+    place_number sender;
+    struct event_id id;
+    int64_t timestamp_ms;
+    unsigned char digest[COMMAND_DIGEST_BYTES];
+};
+
+struct ledger_device {
+    struct event_id cursor;
+    int64_t used_at_ms;
+};
+
+/* Events of a place with after < id < before, at most `limit`. */
+struct ledger_range {
+    place_number place;
+    struct event_id after, before; /* 0-0 and EVENT_ID_LAST: without bound */
+    int limit;                     /* at least 1 */
+    bool newest_first;
+    bool messages_only;            /* EVENT_NEW_MESSAGE; by an index, not by a scan */
+    struct span thread;            /* with messages_only: only of this thread; data NULL: all */
+};
+
+typedef int (*ledger_event_visitor)(void *context, const struct ledger_event *event);
+typedef int (*ledger_id_visitor)(void *context, struct event_id id, place_number place,
+                                 enum event_type type);
+typedef int (*ledger_member_visitor)(void *context, const struct ledger_member *member);
+typedef int (*ledger_room_visitor)(void *context, const struct ledger_room *room,
+                                   const struct ledger_member *member);
+typedef int (*ledger_tenure_visitor)(void *context, const struct ledger_tenure *tenure);
+
+struct ledger;
+
+struct ledger_ops {
+    int (*realm_find)(struct ledger *ledger, struct span name, struct ledger_realm *ret);
+    /* It is not there yet. */
+    int (*realm_add)(struct ledger *ledger, struct span name, struct ledger_realm *ret);
+
+    /* The one that has the name now: never a deleted one. */
+    int (*room_find)(struct ledger *ledger, place_number realm, struct span id,
+                     struct arena *arena, struct ledger_room *ret);
+    /* Deleted ones too. */
+    int (*room_at)(struct ledger *ledger, place_number place, struct arena *arena,
+                   struct ledger_room *ret);
+    /* No room has the name now. */
+    int (*room_add)(struct ledger *ledger, place_number realm, const struct room_info *info,
+                    place_number *ret);
+    /* All of `info` but id, member_count and created_at_ms. */
+    int (*room_set)(struct ledger *ledger, place_number place, const struct room_info *info);
+    /* Marks it deleted, removes all its members, ends their open tenures with `until`. */
+    int (*room_remove)(struct ledger *ledger, place_number place, struct event_id until);
+
+    int (*user_find)(struct ledger *ledger, place_number realm, struct span id,
+                     struct arena *arena, struct ledger_user *ret);
+    /* It is not there yet; without name and data. */
+    int (*user_add)(struct ledger *ledger, place_number realm, struct span id,
+                    place_number *ret);
+    int (*user_set)(struct ledger *ledger, place_number user, struct span name,
+                    struct span data);
+
+    /* Without the texts of the user. */
+    int (*member_find)(struct ledger *ledger, place_number room, place_number user,
+                       struct ledger_member *ret);
+    /* Adds or changes; of the member its number, role, joining and muting. */
+    int (*member_put)(struct ledger *ledger, place_number room,
+                      const struct ledger_member *member);
+    int (*member_remove)(struct ledger *ledger, place_number room, place_number user);
+    /* In order of the user ids' bytes, those after `from` (data NULL: from the first). */
+    int (*members)(struct ledger *ledger, place_number room, struct span from, int limit,
+                   ledger_member_visitor visit, void *context);
+    int (*owner_count)(struct ledger *ledger, place_number room, int64_t *ret);
+
+    /* In order of the room ids' bytes, those after `from` (data NULL: from the first). The
+     * member is without the texts of the user. */
+    int (*rooms_of_user)(struct ledger *ledger, place_number user, struct span from, int limit,
+                         ledger_room_visitor visit, void *context);
+    int (*room_count_of_user)(struct ledger *ledger, place_number user, int64_t *ret);
+
+    /* There is no open one of the two. */
+    int (*tenure_open)(struct ledger *ledger, place_number user, place_number room,
+                       struct event_id from);
+    int (*tenure_close)(struct ledger *ledger, place_number user, place_number room,
+                        struct event_id until);
+    /* Of the user in `room`, or in all with room 0: those with until > after, in order of
+     * (room, from). Deleted rooms are among them. */
+    int (*tenures)(struct ledger *ledger, place_number user, place_number room,
+                   struct event_id after, ledger_tenure_visitor visit, void *context);
+
+    /* Stores it and makes its id and number the realm's head. */
+    int (*event_add)(struct ledger *ledger, place_number realm, const struct ledger_event *event);
+    int (*event_find)(struct ledger *ledger, place_number realm, struct event_id id,
+                      struct arena *arena, struct ledger_event *ret);
+    /* The last entry that is kept with an id at or below `id`: its id and number.
+     * ERR_NOT_FOUND if there is none. */
+    int (*event_at_or_below)(struct ledger *ledger, place_number realm, struct event_id id,
+                             struct event_id *ret_id, uint64_t *ret_number);
+    int (*events)(struct ledger *ledger, const struct ledger_range *range,
+                  ledger_event_visitor visit, void *context);
+    /* The same without bodies and texts, cheap. */
+    int (*ids)(struct ledger *ledger, const struct ledger_range *range, ledger_id_visitor visit,
+               void *context);
+    /* Of all places of a realm, in order, after < id, at most `limit`. */
+    int (*realm_ids)(struct ledger *ledger, place_number realm, struct event_id after, int limit,
+                     ledger_id_visitor visit, void *context);
+
+    int (*message_find)(struct ledger *ledger, place_number room, struct span message_id,
+                        struct arena *arena, struct ledger_event *ret);
+    /* Messages that are kept of one sender, by an index, in no promised order: in `room`, or in
+     * all with room 0; at most `limit`. */
+    int (*messages_of_sender)(struct ledger *ledger, place_number sender, place_number room,
+                              int limit, ledger_id_visitor visit, void *context);
+    /* The newest of those in one room. */
+    int (*last_message_of_sender)(struct ledger *ledger, place_number sender, place_number room,
+                                  struct event_id *ret_id, int64_t *ret_timestamp_ms);
+
+    /* What is older than `since_ms` is not found, and may be forgotten by the ledger at any
+     * time once it is older than journal_dedup_window_ms. */
+    int (*once_find)(struct ledger *ledger, place_number place, struct span message_id,
+                     int64_t since_ms, struct ledger_once *ret);
+    /* Takes the place of an older one. */
+    int (*once_add)(struct ledger *ledger, place_number place, struct span message_id,
+                    const struct ledger_once *once);
+
+    int (*device_find)(struct ledger *ledger, place_number user, struct span device,
+                       struct ledger_device *ret);
+    /* Adds or changes. Of more than DEVICES_OF_USER_MAX the one longest unused goes, never the
+     * one just put. */
+    int (*device_put)(struct ledger *ledger, place_number user, struct span device,
+                      const struct ledger_device *value);
+};
+
+/* Backends embed this. */
+struct ledger {
+    const struct ledger_ops *ops;
+};
+
+#endif
