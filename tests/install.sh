@@ -1,0 +1,43 @@
+# Sourced by tests/run: installs what builds and tests need on a bare Debian 12.
+
+packages_needed() {
+    echo build-essential meson ninja-build pkg-config libmicrohttpd-dev libevent-dev \
+        libsqlite3-dev libjansson-dev libgnutls28-dev uthash-dev libinih-dev \
+        zlib1g-dev libcmocka-dev clang libclang-rt-14-dev python3 python3-pytest python3-jwt \
+        python3-cryptography openssl iproute2 procps
+    if [ "$1" = all ]; then
+        echo chromium nginx-light haproxy
+        command -v node >/dev/null || echo nodejs
+        command -v npm >/dev/null || echo npm
+    fi
+}
+
+is_installed() {
+    dpkg-query -W -f '${Status}\n' "$1" 2>/dev/null | grep -q '^install ok installed'
+}
+
+# Debian starts services as it installs them; ours are started by the tests alone.
+install_packages() {
+    local missing="" package sudo="" policy=/usr/sbin/policy-rc.d made=no
+    for package in $(packages_needed "$mode"); do
+        is_installed "$package" || missing="$missing $package"
+    done
+    # Another nginx serves as well.
+    command -v nginx >/dev/null && missing="${missing// nginx-light/}"
+    [ -n "$missing" ] || return 0
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    echo "installing:$missing"
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+        $sudo chmod 755 "$policy"
+        made=yes
+    fi
+    local status=0
+    { $sudo apt-get update -q &&
+        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+            --no-install-recommends $missing; } </dev/null >/tmp/tidings-apt.$$ 2>&1 || status=$?
+    [ "$made" = no ] || $sudo rm -f "$policy"
+    [ "$status" = 0 ] || tail -20 "/tmp/tidings-apt.$$"
+    rm -f "/tmp/tidings-apt.$$"
+    return "$status"
+}
