@@ -7,7 +7,9 @@
  *        which its events stand. A room that is deleted gives its name back, not its place.
  *        A *tenure* is one stay of a user in a room: the events with from <= id <= until are
  *        visible to that user; an open one has until = EVENT_ID_LAST.
- *        Within a realm event ids and dense numbers rise strictly with every event_add.
+ *        Within a realm event ids and dense numbers rise strictly with every event_add. The
+ *        ledger gives the ids (id_next): only it knows which can have been seen; the number is
+ *        the head's plus one.
  *        `gone` is the highest id that was trimmed, 0-0 if none: of a room (its own events) and
  *        of a realm (any of its events). Trimming never takes a realm's last entry.
  * BOUNDS by the limits of the ranges asked for.
@@ -176,6 +178,11 @@ struct ledger_ops {
     int (*tenures)(struct ledger *ledger, place_number user, place_number room,
                    struct event_id after, ledger_tenure_visitor visit, void *context);
 
+    /* The id that the realm's next event must have: above its head and above whatever can have
+     * been given out, of the time `now_ms` where that allows. It belongs to the event_add that
+     * follows; asked again without one it may be the same. */
+    int (*id_next)(struct ledger *ledger, place_number realm, int64_t now_ms,
+                   struct event_id *ret);
     /* Stores it and makes its id and number the realm's head. */
     int (*event_add)(struct ledger *ledger, place_number realm, const struct ledger_event *event);
     int (*event_find)(struct ledger *ledger, place_number realm, struct event_id id,
