@@ -72,6 +72,7 @@ struct command {
     struct span spared;      /* the sender's session that is not told; data NULL: none */
     struct span message_id;  /* data NULL: none was given */
     struct span body;        /* JSON object: the event's members after type, id, timestamp */
+    struct span thread_id;   /* SEND_MESSAGE: `threadId`, also in body; data NULL: none */
     struct span type_name;   /* CUSTOM_EVENT: `custom.…` */
     unsigned char digest[COMMAND_DIGEST_BYTES]; /* of the content, to tell a repeat */
     struct room_change change;

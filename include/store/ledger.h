@@ -120,6 +120,7 @@ typedef int (*ledger_member_visitor)(void *context, const struct ledger_member *
 typedef int (*ledger_room_visitor)(void *context, const struct ledger_room *room,
                                    const struct ledger_member *member);
 typedef int (*ledger_tenure_visitor)(void *context, const struct ledger_tenure *tenure);
+typedef int (*ledger_lost_visitor)(void *context, struct event_id after, struct event_id before);
 
 struct ledger;
 
@@ -127,6 +128,11 @@ struct ledger_ops {
     int (*realm_find)(struct ledger *ledger, struct span name, struct ledger_realm *ret);
     /* It is not there yet. */
     int (*realm_add)(struct ledger *ledger, struct span name, struct ledger_realm *ret);
+
+    /* Intervals of a realm in which entries may have been lost, oldest first: those with
+     * before > `cursor`. Both bounds are entries. None: 0. */
+    int (*lost)(struct ledger *ledger, place_number realm, struct event_id cursor,
+                ledger_lost_visitor visit, void *context);
 
     /* The one that has the name now: never a deleted one. */
     int (*room_find)(struct ledger *ledger, place_number realm, struct span id,
