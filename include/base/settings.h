@@ -13,6 +13,7 @@
 enum durability { DURABILITY_RELAXED, DURABILITY_DISK, DURABILITY_REPLICATED };
 enum samesite { SAMESITE_STRICT, SAMESITE_LAX, SAMESITE_NONE };
 enum rooms_create { ROOMS_CREATE_ANYONE, ROOMS_CREATE_SERVICE };
+enum presence_visible { PRESENCE_VISIBLE_SHARED, PRESENCE_VISIBLE_REALM };
 
 /* A list of texts, split at commas. */
 struct setting_list {
@@ -49,6 +50,13 @@ struct settings {
     int64_t journal_room_events_max;   /* 0 = no limit */
     int64_t journal_dedup_window_ms;
     int64_t journal_readers;           /* SQLite reader threads */
+    int64_t journal_tail_window_ms;    /* Redis: how long the tailed stream keeps entries */
+    int64_t journal_skew_max_ms;       /* Redis: clock of a new life ahead of the old one's */
+    int64_t journal_replicas;          /* Redis: replicas that must have it; 0 = all at start */
+
+    const char *outbox_path;  /* cluster: SQLite file for an outage, "" = none */
+    const char *archive_url;  /* cluster: sqlite:PATH, "" = this node is no archive */
+    int64_t archive_hold_ms;  /* how long trimming waits for archives */
 
     /* http */
     struct setting_list http_allowed_origins;
@@ -64,6 +72,7 @@ struct settings {
     int64_t sse_peer_timeout_ms;
     int64_t sse_queue_bytes; /* of one reader, in user space */
     int64_t sse_coalesce_ms; /* 0 = send at once */
+    int64_t sse_compressed_max; /* streams with gzip */
 
     /* poll */
     int64_t poll_session_ttl_ms;
@@ -80,7 +89,16 @@ struct settings {
     /* rooms */
     enum rooms_create rooms_create;
     bool rooms_auto_create;
+    bool rooms_directory;      /* the directory of public rooms is on */
     int64_t rooms_quiet_limit; /* members */
+
+    /* presence, typing, receipts */
+    int64_t presence_grace_ms;
+    int64_t presence_lease_ms;
+    enum presence_visible presence_visible;
+    int64_t typing_throttle_ms;
+    int64_t typing_timeout_ms;
+    int64_t receipts_coalesce_ms;
 
     /* limits; rates are a second, 0 = no limit */
     int64_t limits_messages;
