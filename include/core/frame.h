@@ -3,10 +3,11 @@
  * WHY    one encoding and no copy for each reader; what is written to a socket is this memory.
  * MODEL  `wire` is one SSE block, in this order:
  *            id: <id>\n              (only with an id)
+ *            retry: <ms>\n           (only `connected` and ends)
  *            event: <type>\n
  *            data: {"type":…}\n\n
- *        so that leaving out the first line, or the first two, is a later start, and the JSON of
- *        `data` alone is what a long-poll answers. Beside it stands whom it is for.
+ *        so that leaving out the id or the type is leaving out a slice, and the JSON of `data`
+ *        alone is what a long-poll answers. Beside it stands whom it is for.
  *        `own` is a second encoding for the sessions of `user` alone (a joiner is given the
  *        room as well); it has the same id.
  * BOUNDS EVENT_BYTES_MAX.
@@ -58,9 +59,9 @@ struct frame_spec {
     struct span realm, room, user, spared, spared_user; /* data NULL: none */
     struct span body;      /* a JSON object: the members after type, id and timestamp */
     struct span own_body;  /* a JSON object for `own`; data NULL: none */
-    int64_t retry_ms;      /* > 0: a `retry:` line inside the block, before `data:` */
+    int64_t retry_ms;      /* > 0: a `retry:` line inside the block */
     bool ends_watching;
-    bool omit_id;          /* leave the id out of the wire, though the frame has it */
+    bool with_id;          /* an id line though the id is 0-0: the head of an empty journal */
 };
 
 /* One reference. ERR_MEMORY, ERR_FULL above EVENT_BYTES_MAX. Asserts that no byte below 0x20

@@ -48,7 +48,7 @@ static void put_json(struct writer *writer, const struct frame_spec *spec, struc
     put_text(writer, "{\"type\":\"");
     put(writer, type_of(spec));
     put_text(writer, "\"");
-    if (id.len) {
+    if (id.len && event_type_is_durable(spec->type)) {
         put_text(writer, ",\"id\":\"");
         put(writer, id);
         put_text(writer, "\"");
@@ -71,25 +71,22 @@ static void put_block(struct frame *frame, const struct frame_spec *spec, struct
     struct writer writer = {frame->wire};
     char id_text[EVENT_ID_TEXT_MAX];
     struct span id = {NULL, 0};
-    if (!event_id_is_none(spec->id) || spec->type == EVENT_CAUGHT_UP ||
-        spec->type == EVENT_HEARTBEAT)
+    if (spec->with_id || !event_id_is_none(spec->id))
         id = span_of(id_text, event_id_format(spec->id, id_text));
-    if (spec->omit_id)
-        id.len = 0;
     if (id.len) {
         put_text(&writer, "id: ");
         put(&writer, id);
         put_text(&writer, "\n");
     }
-    frame->event_at = (uint32_t)(writer.at - frame->wire);
-    put_text(&writer, "event: ");
-    put(&writer, type_of(spec));
-    put_text(&writer, "\n");
     if (spec->retry_ms > 0) {
         char retry[32];
         snprintf(retry, sizeof(retry), "retry: %lld\n", (long long)spec->retry_ms);
         put_text(&writer, retry);
     }
+    frame->event_at = (uint32_t)(writer.at - frame->wire);
+    put_text(&writer, "event: ");
+    put(&writer, type_of(spec));
+    put_text(&writer, "\n");
     frame->data_at = (uint32_t)(writer.at - frame->wire);
     put_text(&writer, "data: ");
     put_json(&writer, spec, id, body);

@@ -1,0 +1,133 @@
+/* The hall: the readers of one worker, by realm, room and user.
+ *
+ * WHY    an event finds its readers without a look at anyone else, and membership moves with the
+ *        events that change it, in journal order.
+ * MODEL  realm -> rooms -> seats (one for each subscriber that follows the room)
+ *              -> users -> subscribers
+ *              -> ring of recent frames
+ *        hall_dispatch is given every frame of the process in journal order. Frames of realms
+ *        without a reader here are dropped. A realm is kept while it has a subscriber or an
+ *        opening (hall_open), and REALM_IDLE_MS after.
+ *
+ *        Joining a subscriber to the order: hall_open before the journal is asked, so that
+ *        everything above the answer's head passes here; hall_enter with the answer: seats from
+ *        its snapshot, moved by the membership events that passed meanwhile; hall_replay starts.
+ * BOUNDS the rings' (see core/ring.h), the queues' (core/subscriber.h), seats by the readers.
+ * Floor: core. On one thread. Pure: time is an argument, no I/O. */
+#ifndef TIDINGS_CORE_HALL_H
+#define TIDINGS_CORE_HALL_H
+
+#include "base/limits.h"
+#include "base/map.h"
+#include "core/ring.h"
+#include "core/subscriber.h"
+
+struct hall_limits {
+    size_t queue_bytes_max;  /* of one subscriber */
+    size_t ring_bytes_max;   /* of one realm */
+    int64_t ring_age_max_ms;
+};
+
+/* Low bit: the subscriber is a member; else a watcher. */
+typedef uintptr_t tagged_seat;
+
+struct hall_room {
+    UT_hash_handle hh;
+    struct hall_realm *realm;
+    tagged_seat *seats;             /* owned */
+    uint32_t seat_count, seat_size;
+    struct event_id public_since; /* watchers without a grant are shown nothing older */
+    char name[];
+};
+
+struct hall_user {
+    UT_hash_handle hh;
+    struct subscriber *subscribers; /* list by user_next */
+    char name[];
+};
+
+struct hall_realm {
+    UT_hash_handle hh;
+    struct hall *hall;
+    struct hall_room *rooms;
+    struct hall_user *users;
+    struct subscriber *subscribers; /* list by realm_next */
+    struct ring ring;
+    struct event_id head;      /* last entry dispatched here */
+    uint32_t opening;          /* hall_open without hall_enter or hall_abandon yet */
+    int64_t idle_since_ms;     /* when the last reader left */
+    struct frame *heartbeat;   /* ref, for `head`; NULL: not made yet */
+    char name[];
+};
+
+struct hall {
+    struct hall_limits limits;
+    struct hall_realm *realms;
+    struct frame *heartbeat_without_id; /* ref */
+    uint32_t subscriber_count;
+    /* A watcher came (+1) or went (-1). May be NULL. */
+    void (*on_watchers)(struct hall *hall, const char *realm, const char *room, int change);
+    void *context; /* the owner's */
+};
+
+void hall_init(struct hall *hall, const struct hall_limits *limits);
+/* Without subscribers. */
+void hall_fini(struct hall *hall);
+
+/* Announces that a subscriber of this realm is about to be opened. NULL: out of memory. */
+struct hall_realm *hall_open(struct hall *hall, struct span realm);
+/* The opening came to nothing. */
+void hall_abandon(struct hall_realm *realm, int64_t now_ms);
+
+/* A followed room as the journal's snapshot has it. */
+struct hall_follow {
+    struct span room;
+    bool member, named, readable, granted;
+    struct event_id public_since;
+};
+
+/* What hall_enter needs beside the zeroed subscriber with ops, session, unnamed set. */
+struct hall_entry {
+    struct span user;
+    bool follows_all;
+    const struct hall_follow *follows;
+    int follow_count;
+    struct event_id head;     /* the snapshot's */
+    struct event_id position; /* where its replay starts: at most the head */
+};
+
+/* Seats the subscriber; its state is REPLAY, nothing is queued or called yet. The opening is
+ * over if it succeeds. ERR_MEMORY; ERR_AGAIN when membership events after the snapshot may have
+ * left the ring already: read a new snapshot, the opening goes on. */
+MUST_CHECK int hall_enter(struct hall_realm *realm, struct subscriber *subscriber,
+                          const struct hall_entry *entry);
+/* Unseats it and drops its queue; state ENDED. Repeats are fine. */
+void hall_leave(struct subscriber *subscriber, int64_t now_ms);
+
+/* Goes on with a replay as far as the queue has room: from the ring, or by on_page_needed. Call
+ * it after hall_enter and whenever the queue has been emptied to half. May call on_live. */
+void hall_replay(struct subscriber *subscriber);
+/* A page of the journal: frames as this user sees them, in order, everything visible up to
+ * `upto`. Frames are borrowed. Goes on with hall_replay. */
+void hall_feed(struct subscriber *subscriber, struct frame *const *frames, int count,
+               struct event_id upto);
+/* The page could not be read: on_page_needed may be called again by the next hall_replay. */
+void hall_feed_failed(struct subscriber *subscriber);
+
+/* A frame, durable ones in journal order. Borrowed. */
+void hall_dispatch(struct hall *hall, struct frame *frame, int64_t now_ms);
+
+/* Queues a heartbeat, unless one is the last thing queued already. */
+void hall_heartbeat(struct subscriber *subscriber);
+
+/* The token's grants changed: watchers that no longer may are told by on_denied. `granted` is
+ * asked for each followed room. */
+void hall_regrant(struct subscriber *subscriber, bool (*granted)(void *context, const char *room),
+                  void *context);
+
+/* Readers of a realm here; NULL if none. */
+struct hall_realm *hall_find(struct hall *hall, struct span realm);
+
+#define REALM_IDLE_MS 60000
+
+#endif

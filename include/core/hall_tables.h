@@ -1,0 +1,38 @@
+/* The hall's tables, for the two files that make the hall: seats and follows stay in step.
+ *
+ * MODEL  a follow (in the subscriber) names its seat (in the room), and the seat its subscriber;
+ *        taking one away moves the room's last seat into its place.
+ * Floor: core. Nobody but src/core/hall*.c includes this. */
+#ifndef TIDINGS_CORE_HALL_TABLES_H
+#define TIDINGS_CORE_HALL_TABLES_H
+
+#include "core/hall.h"
+
+static inline struct subscriber *seat_subscriber(tagged_seat seat)
+{
+    return (struct subscriber *)(seat & ~(uintptr_t)1);
+}
+
+static inline bool seat_is_member(tagged_seat seat)
+{
+    return seat & 1;
+}
+
+bool realm_is_idle(const struct hall_realm *realm, int64_t now_ms);
+void realm_forget(struct hall_realm *realm);
+/* NULL if nobody here follows it. */
+struct hall_room *realm_find_room(struct hall_realm *realm, const char *name);
+struct hall_user *realm_find_user(struct hall_realm *realm, const char *name);
+/* NULL: out of memory. */
+struct hall_user *realm_add_user(struct hall_realm *realm, struct span name);
+void user_free_if_empty(struct hall_realm *realm, struct hall_user *user);
+
+/* NULL if it does not follow the room. */
+struct follow *follow_find(const struct subscriber *subscriber, const struct hall_room *room);
+/* Seats it, or changes the membership of the seat it has. ERR_MEMORY. */
+MUST_CHECK int follow_add(struct subscriber *subscriber, const struct hall_follow *as);
+void follow_set_member(struct subscriber *subscriber, struct follow *follow, bool member);
+/* Other follows of the subscriber move; the room may be freed. */
+void follow_remove(struct subscriber *subscriber, struct follow *follow);
+
+#endif

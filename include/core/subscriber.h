@@ -1,0 +1,129 @@
+/* A subscriber: one reader, its place in the journal's order and its bounded queue.
+ *
+ * WHY    exactly once and in order, however slow the reader is, in bounded memory.
+ * MODEL
+ *                    +------------- overflow ------------+
+ *                    v                                   |
+ *        NEW --> REPLAY --- position meets the head --> LIVE
+ *                  |  ^ page                             |
+ *                  |  +-- (need_page)                    |
+ *                  +--------------> ENDED <--------------+
+ *
+ *        `position` is where the replay stands: everything visible up to it has been queued.
+ *        A frame not above it is never queued. In LIVE whatever the hall dispatches is queued
+ *        as it comes. When the queue would overflow it is dropped, all but a frame that is
+ *        partly written, and the replay begins again after `taken`, the last event the reader
+ *        took: from the ring of recent frames if it reaches so far, else from the journal's
+ *        pages. That is the whole back-pressure.
+ * BOUNDS queue_bytes_max (one frame is always taken, so that a large one passes); ephemeral
+ *        frames that do not fit are left out.
+ * Floor: core. On the thread of its hall. Pure. Embedded in what owns it. */
+#ifndef TIDINGS_CORE_SUBSCRIBER_H
+#define TIDINGS_CORE_SUBSCRIBER_H
+
+#include "core/frame.h"
+
+struct hall;
+struct hall_realm;
+struct hall_room;
+struct hall_user;
+struct subscriber;
+
+enum subscriber_state { SUBSCRIBER_NEW, SUBSCRIBER_REPLAY, SUBSCRIBER_LIVE, SUBSCRIBER_ENDED };
+
+struct subscriber_ops {
+    /* The queue has something new. */
+    void (*on_queued)(struct subscriber *subscriber);
+    /* The ring does not reach back to `position`: read a page of the journal after it and give
+     * it to hall_feed. Not called again before that. */
+    void (*on_page_needed)(struct subscriber *subscriber);
+    /* Went LIVE. `first` is true at the end of the replay it was opened with, not after a
+     * fall-back. */
+    void (*on_live)(struct subscriber *subscriber, bool first);
+    /* A room it named may not be read any longer; `err` as in base/err.h. */
+    void (*on_denied)(struct subscriber *subscriber, const char *room, int err);
+    /* Memory ran out for a seat, so it would miss events: end it, its reader comes back. */
+    void (*on_broken)(struct subscriber *subscriber);
+};
+
+/* A frame in a queue; the lowest bit says that its id line is left out. */
+typedef uintptr_t queued_frame;
+
+/* A room that is followed. Kept in order of the address of the room. */
+struct follow {
+    struct hall_room *room;
+    uint32_t seat;     /* index in the room's seats */
+    bool member;
+    bool named;        /* asked for by name */
+    bool readable;     /* may be watched without membership */
+    bool granted;      /* and that by a grant, whatever the room's kind or age */
+};
+
+#define SUBSCRIBER_INLINE_FRAMES 2
+
+struct subscriber {
+    /* what every delivery looks at */
+    const struct subscriber_ops *ops;
+    queued_frame *queue;           /* circular; inline_frames or owned */
+    queued_frame inline_frames[SUBSCRIBER_INLINE_FRAMES];
+    uint32_t queue_first, queue_count, queue_size; /* frames */
+    uint32_t queue_bytes;          /* still to be written, of all frames */
+    uint32_t head_taken;           /* bytes of the first frame that are written */
+    uint8_t state;                 /* enum subscriber_state */
+    bool unnamed;                  /* no `event:` lines */
+    bool fallback;                 /* this replay is a fall-back of its own, not a resume */
+    bool page_pending;             /* on_page_needed was called */
+    bool follows_all;              /* rooms joined later too */
+    struct event_id position;
+    struct event_id taken;
+    /* where it sits */
+    struct hall_realm *realm;
+    struct hall_user *user;
+    struct subscriber *user_previous, *user_next;   /* of the same user */
+    struct subscriber *realm_previous, *realm_next; /* of the same realm */
+    struct follow *follows;        /* owned */
+    uint32_t follow_count, follow_size;
+    struct event_id snapshot;      /* memberships were read at this id */
+    const char *session;           /* name; borrowed from the owner */
+    uint32_t replayed;             /* events queued since it was opened or fell back */
+};
+
+/* Bytes of `frame` that a subscriber writes. */
+uint32_t subscriber_frame_bytes(const struct subscriber *subscriber, queued_frame queued);
+
+static inline struct frame *queued_get(queued_frame queued)
+{
+    return (struct frame *)(queued & ~(uintptr_t)1);
+}
+
+static inline bool queued_without_id(queued_frame queued)
+{
+    return queued & 1;
+}
+
+/* Queues a frame made for this subscriber alone (connected, gap, heartbeat, …), whatever the
+ * bounds; takes a reference. `without_id`: leave out its id line. ERR_MEMORY. */
+MUST_CHECK int subscriber_push_own(struct subscriber *subscriber, struct frame *frame,
+                                   bool without_id);
+
+/* The oldest queued pieces, at most `max`, as memory to write. Returns how many; what is written
+ * is told by subscriber_taken. */
+struct subscriber_piece {
+    const char *data;
+    size_t len;
+};
+int subscriber_gather(const struct subscriber *subscriber, struct subscriber_piece *pieces,
+                      int max);
+/* The first `len` bytes of what was gathered are written. Returns how many frames were finished
+ * by it. */
+int subscriber_taken(struct subscriber *subscriber, size_t len);
+
+/* The first queued frame, or 0; and takes it off whole (long-poll). */
+queued_frame subscriber_peek(const struct subscriber *subscriber);
+/* The caller takes over the reference. */
+struct frame *subscriber_take(struct subscriber *subscriber);
+
+/* Everything visible up to here has been queued: for the id of a heartbeat. */
+struct event_id subscriber_reached(const struct subscriber *subscriber);
+
+#endif

@@ -1,0 +1,245 @@
+/* The hall's tables: realms, rooms, users and the seats that bind subscribers to rooms. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "core/hall_tables.h"
+
+void hall_init(struct hall *hall, const struct hall_limits *limits)
+{
+    *hall = (struct hall){.limits = *limits};
+}
+
+static void realm_free(struct hall_realm *realm)
+{
+    assert(!realm->subscribers && !realm->rooms && !realm->users);
+    HASH_DEL(realm->hall->realms, realm);
+    ring_fini(&realm->ring);
+    frame_unref(realm->heartbeat);
+    free(realm);
+}
+
+void hall_fini(struct hall *hall)
+{
+    struct hall_realm *realm, *next;
+    HASH_ITER(hh, hall->realms, realm, next)
+        realm_free(realm);
+    hall->heartbeat_without_id = frame_unref(hall->heartbeat_without_id);
+}
+
+struct hall_realm *hall_find(struct hall *hall, struct span realm)
+{
+    struct hall_realm *found;
+    HASH_FIND(hh, hall->realms, realm.data, (unsigned)realm.len, found);
+    return found;
+}
+
+/* A table's entry with its name behind it; zeroed. */
+static void *named_new(size_t size, struct span name, size_t name_at)
+{
+    char *entry = calloc(1, size + name.len + 1);
+    if (entry)
+        memcpy(entry + name_at, name.data, name.len);
+    return entry;
+}
+
+struct hall_realm *hall_open(struct hall *hall, struct span name)
+{
+    struct hall_realm *realm = hall_find(hall, name);
+    if (!realm) {
+        realm = named_new(sizeof(*realm), name, offsetof(struct hall_realm, name));
+        if (!realm)
+            return NULL;
+        realm->hall = hall;
+        ring_init(&realm->ring, hall->limits.ring_bytes_max, hall->limits.ring_age_max_ms);
+        HASH_ADD_KEYPTR(hh, hall->realms, realm->name, (unsigned)name.len, realm);
+    }
+    realm->opening++;
+    return realm;
+}
+
+void hall_abandon(struct hall_realm *realm, int64_t now_ms)
+{
+    assert(realm->opening > 0);
+    realm->opening--;
+    realm->idle_since_ms = now_ms;
+}
+
+bool realm_is_idle(const struct hall_realm *realm, int64_t now_ms)
+{
+    return !realm->subscribers && realm->opening == 0 &&
+           realm->idle_since_ms + REALM_IDLE_MS < now_ms;
+}
+
+void realm_forget(struct hall_realm *realm)
+{
+    realm_free(realm);
+}
+
+struct hall_room *realm_find_room(struct hall_realm *realm, const char *name)
+{
+    struct hall_room *room;
+    HASH_FIND_STR(realm->rooms, name, room);
+    return room;
+}
+
+static struct hall_room *realm_add_room(struct hall_realm *realm, struct span name)
+{
+    struct hall_room *room;
+    HASH_FIND(hh, realm->rooms, name.data, (unsigned)name.len, room);
+    if (room)
+        return room;
+    room = named_new(sizeof(*room), name, offsetof(struct hall_room, name));
+    if (!room)
+        return NULL;
+    room->realm = realm;
+    HASH_ADD_KEYPTR(hh, realm->rooms, room->name, (unsigned)name.len, room);
+    return room;
+}
+
+static void room_free_if_empty(struct hall_room *room)
+{
+    if (room->seat_count)
+        return;
+    HASH_DEL(room->realm->rooms, room);
+    free(room->seats);
+    free(room);
+}
+
+struct hall_user *realm_find_user(struct hall_realm *realm, const char *name)
+{
+    struct hall_user *user;
+    HASH_FIND_STR(realm->users, name, user);
+    return user;
+}
+
+struct hall_user *realm_add_user(struct hall_realm *realm, struct span name)
+{
+    struct hall_user *user;
+    HASH_FIND(hh, realm->users, name.data, (unsigned)name.len, user);
+    if (user)
+        return user;
+    user = named_new(sizeof(*user), name, offsetof(struct hall_user, name));
+    if (user)
+        HASH_ADD_KEYPTR(hh, realm->users, user->name, (unsigned)name.len, user);
+    return user;
+}
+
+void user_free_if_empty(struct hall_realm *realm, struct hall_user *user)
+{
+    if (user->subscribers)
+        return;
+    HASH_DEL(realm->users, user);
+    free(user);
+}
+
+/* Index of the first follow whose room is not below `room`. */
+static uint32_t follow_index(const struct subscriber *subscriber, const struct hall_room *room)
+{
+    uint32_t low = 0, high = subscriber->follow_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if ((uintptr_t)subscriber->follows[middle].room < (uintptr_t)room)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct follow *follow_find(const struct subscriber *subscriber, const struct hall_room *room)
+{
+    uint32_t index = follow_index(subscriber, room);
+    if (index < subscriber->follow_count && subscriber->follows[index].room == room)
+        return &subscriber->follows[index];
+    return NULL;
+}
+
+static bool seats_grow(struct hall_room *room)
+{
+    uint32_t size = room->seat_size + room->seat_size / 2 + 4;
+    tagged_seat *seats = realloc(room->seats, size * sizeof(*seats));
+    if (!seats)
+        return false;
+    room->seats = seats;
+    room->seat_size = size;
+    return true;
+}
+
+static bool follows_grow(struct subscriber *subscriber)
+{
+    uint32_t size = subscriber->follow_size + subscriber->follow_size / 2 + 2;
+    struct follow *follows = realloc(subscriber->follows, size * sizeof(*follows));
+    if (!follows)
+        return false;
+    subscriber->follows = follows;
+    subscriber->follow_size = size;
+    return true;
+}
+
+static void count_watcher(struct hall_room *room, int change)
+{
+    struct hall *hall = room->realm->hall;
+    if (hall->on_watchers)
+        hall->on_watchers(hall, room->realm->name, room->name, change);
+}
+
+void follow_set_member(struct subscriber *subscriber, struct follow *follow, bool member)
+{
+    if (follow->member == member)
+        return;
+    follow->member = member;
+    follow->room->seats[follow->seat] = (tagged_seat)subscriber | (member ? 1 : 0);
+    count_watcher(follow->room, member ? -1 : 1);
+}
+
+int follow_add(struct subscriber *subscriber, const struct hall_follow *as)
+{
+    struct hall_room *room = realm_add_room(subscriber->realm, as->room);
+    if (!room)
+        return ERR_MEMORY;
+    struct follow *follow = follow_find(subscriber, room);
+    if (follow) {
+        follow_set_member(subscriber, follow, as->member);
+        return 0;
+    }
+    if ((room->seat_count == room->seat_size && !seats_grow(room)) ||
+        (subscriber->follow_count == subscriber->follow_size && !follows_grow(subscriber))) {
+        room_free_if_empty(room);
+        return ERR_MEMORY;
+    }
+    if (event_id_compare(as->public_since, room->public_since) > 0)
+        room->public_since = as->public_since;
+    uint32_t index = follow_index(subscriber, room);
+    memmove(&subscriber->follows[index + 1], &subscriber->follows[index],
+            (subscriber->follow_count - index) * sizeof(struct follow));
+    subscriber->follow_count++;
+    subscriber->follows[index] = (struct follow){
+        .room = room,
+        .seat = room->seat_count,
+        .member = as->member,
+        .named = as->named,
+        .readable = as->readable,
+        .granted = as->granted,
+    };
+    room->seats[room->seat_count++] = (tagged_seat)subscriber | (as->member ? 1 : 0);
+    if (!as->member)
+        count_watcher(room, 1);
+    return 0;
+}
+
+void follow_remove(struct subscriber *subscriber, struct follow *follow)
+{
+    struct hall_room *room = follow->room;
+    if (!follow->member)
+        count_watcher(room, -1);
+    tagged_seat last = room->seats[--room->seat_count];
+    if (follow->seat < room->seat_count) {
+        room->seats[follow->seat] = last;
+        follow_find(seat_subscriber(last), room)->seat = follow->seat;
+    }
+    uint32_t index = (uint32_t)(follow - subscriber->follows);
+    subscriber->follow_count--;
+    memmove(follow, follow + 1, (subscriber->follow_count - index) * sizeof(*follow));
+    room_free_if_empty(room);
+}
