@@ -101,7 +101,8 @@ struct hall_entry {
  * left the ring already: read a new snapshot, the opening goes on. */
 MUST_CHECK int hall_enter(struct hall_realm *realm, struct subscriber *subscriber,
                           const struct hall_entry *entry);
-/* Unseats it and drops its queue; state ENDED. Repeats are fine. */
+/* Unseats it; state ENDED. Its queue stays for who writes it (subscriber_fini). Repeats are
+ * fine. */
 void hall_leave(struct subscriber *subscriber, int64_t now_ms);
 
 /* Goes on with a replay as far as the queue has room: from the ring, or by on_page_needed. Call
@@ -116,6 +117,10 @@ void hall_feed_failed(struct subscriber *subscriber);
 
 /* A frame, durable ones in journal order. Borrowed. */
 void hall_dispatch(struct hall *hall, struct frame *frame, int64_t now_ms);
+
+/* Frames were lost on their way here (no memory for the letter): the rings are emptied and every
+ * subscriber is told on_broken, so that its reader comes back with its cursor. */
+void hall_lost(struct hall *hall);
 
 /* Queues a heartbeat, unless one is the last thing queued already. */
 void hall_heartbeat(struct subscriber *subscriber);

@@ -21,6 +21,8 @@
 #ifndef TIDINGS_CORE_SUBSCRIBER_H
 #define TIDINGS_CORE_SUBSCRIBER_H
 
+#include <sys/uio.h>
+
 #include "core/frame.h"
 
 struct hall;
@@ -106,14 +108,9 @@ static inline bool queued_without_id(queued_frame queued)
 MUST_CHECK int subscriber_push_own(struct subscriber *subscriber, struct frame *frame,
                                    bool without_id);
 
-/* The oldest queued pieces, at most `max`, as memory to write. Returns how many; what is written
- * is told by subscriber_taken. */
-struct subscriber_piece {
-    const char *data;
-    size_t len;
-};
-int subscriber_gather(const struct subscriber *subscriber, struct subscriber_piece *pieces,
-                      int max);
+/* The oldest queued pieces, at most `max` (at least 2), as memory to write. Returns how many;
+ * what is written is told by subscriber_taken. */
+int subscriber_gather(const struct subscriber *subscriber, struct iovec *pieces, int max);
 /* The first `len` bytes of what was gathered are written. Returns how many frames were finished
  * by it. */
 int subscriber_taken(struct subscriber *subscriber, size_t len);
@@ -122,6 +119,9 @@ int subscriber_taken(struct subscriber *subscriber, size_t len);
 queued_frame subscriber_peek(const struct subscriber *subscriber);
 /* The caller takes over the reference. */
 struct frame *subscriber_take(struct subscriber *subscriber);
+
+/* Drops the queue. After hall_leave. */
+void subscriber_fini(struct subscriber *subscriber);
 
 /* Everything visible up to here has been queued: for the id of a heartbeat. */
 struct event_id subscriber_reached(const struct subscriber *subscriber);

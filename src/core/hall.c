@@ -360,12 +360,6 @@ void hall_leave(struct subscriber *subscriber, int64_t now_ms)
     if (subscriber->state == SUBSCRIBER_NEW || subscriber->state == SUBSCRIBER_ENDED)
         return;
     subscriber->state = SUBSCRIBER_ENDED;
-    while (subscriber->queue_count)
-        frame_unref(subscriber_take(subscriber));
-    if (subscriber->queue != subscriber->inline_frames)
-        free(subscriber->queue);
-    subscriber->queue = NULL;
-    subscriber->queue_size = 0;
     unseat(subscriber);
     subscriber->realm->idle_since_ms = now_ms;
 }
@@ -505,6 +499,17 @@ void hall_heartbeat(struct subscriber *subscriber)
     if (frame && subscriber_push_own(subscriber, frame, false) != 0)
         assert(subscriber->queue_count > 0);
     frame_unref(frame);
+}
+
+void hall_lost(struct hall *hall)
+{
+    struct hall_realm *realm, *next;
+    HASH_ITER(hh, hall->realms, realm, next) {
+        ring_fini(&realm->ring);
+        ring_init(&realm->ring, hall->limits.ring_bytes_max, hall->limits.ring_age_max_ms);
+        for (struct subscriber *at = realm->subscribers; at; at = at->realm_next)
+            at->ops->on_broken(at);
+    }
 }
 
 void hall_regrant(struct subscriber *subscriber, bool (*granted)(void *context, const char *room),

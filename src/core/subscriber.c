@@ -13,19 +13,19 @@ static queued_frame *entry_at(const struct subscriber *subscriber, uint32_t inde
 /* A frame is written as up to two slices: what stands before `event:` (the id and retry lines)
  * and the rest, or the rest from `data:` on. */
 static int frame_pieces(const struct subscriber *subscriber, queued_frame queued,
-                        struct subscriber_piece pieces[2])
+                        struct iovec pieces[2])
 {
     const struct frame *frame = queued_get(queued);
     uint32_t from = subscriber->unnamed ? frame->data_at : frame->event_at;
     int count = 0;
     if (!queued_without_id(queued) && frame->event_at > 0) {
         if (!subscriber->unnamed) {
-            pieces[0] = (struct subscriber_piece){frame->wire, frame->size};
+            pieces[0] = (struct iovec){frame->wire, frame->size};
             return 1;
         }
-        pieces[count++] = (struct subscriber_piece){frame->wire, frame->event_at};
+        pieces[count++] = (struct iovec){frame->wire, frame->event_at};
     }
-    pieces[count++] = (struct subscriber_piece){frame->wire + from, frame->size - from};
+    pieces[count++] = (struct iovec){frame->wire + from, frame->size - from};
     return count;
 }
 
@@ -71,21 +71,20 @@ int subscriber_push_own(struct subscriber *subscriber, struct frame *frame, bool
     return 0;
 }
 
-int subscriber_gather(const struct subscriber *subscriber, struct subscriber_piece *pieces,
-                      int max)
+int subscriber_gather(const struct subscriber *subscriber, struct iovec *pieces, int max)
 {
     int count = 0;
     uint32_t skip = subscriber->head_taken;
     for (uint32_t i = 0; i < subscriber->queue_count && count + 2 <= max; i++) {
-        struct subscriber_piece of_frame[2];
+        struct iovec of_frame[2];
         int n = frame_pieces(subscriber, *entry_at(subscriber, i), of_frame);
         for (int k = 0; k < n; k++) {
-            if (skip >= of_frame[k].len) {
-                skip -= (uint32_t)of_frame[k].len;
+            if (skip >= of_frame[k].iov_len) {
+                skip -= (uint32_t)of_frame[k].iov_len;
                 continue;
             }
-            pieces[count++] = (struct subscriber_piece){of_frame[k].data + skip,
-                                                        of_frame[k].len - skip};
+            pieces[count++] = (struct iovec){(char *)of_frame[k].iov_base + skip,
+                                             of_frame[k].iov_len - skip};
             skip = 0;
         }
     }
@@ -141,4 +140,15 @@ int subscriber_taken(struct subscriber *subscriber, size_t len)
         finished++;
     }
     return finished;
+}
+
+void subscriber_fini(struct subscriber *subscriber)
+{
+    assert(subscriber->state == SUBSCRIBER_NEW || subscriber->state == SUBSCRIBER_ENDED);
+    while (subscriber->queue_count)
+        frame_unref(subscriber_take(subscriber));
+    if (subscriber->queue != subscriber->inline_frames)
+        free(subscriber->queue);
+    subscriber->queue = NULL;
+    subscriber->queue_size = 0;
 }

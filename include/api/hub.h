@@ -1,0 +1,86 @@
+/* The hub: the sessions of the whole process, on a thread of its own.
+ *
+ * WHY    a session is one, on whatever worker its connection is: a newer one of the same name
+ *        takes its place, a user has a bounded number, and a request on any worker can end it or
+ *        renew its token.
+ * MODEL  a session is embedded in its reader. Worker and hub talk by letters only:
+ *
+ *            worker                      hub
+ *            hub_open  ---------------->  in the tables; may end older ones
+ *            on_end    <----------------  replaced, too_many_sessions, logged_out
+ *            hub_close ---------------->  out of the tables
+ *            on_closed <----------------  nobody points at it any more: free it
+ *
+ *        Letters from the hub to a worker stay in order, so on_end and on_renew never come after
+ *        on_closed.
+ * BOUNDS limits.sessions of one user (the oldest is ended); guests share a name and are not
+ *        counted.
+ * Floor: api. hub_* are called on a worker's thread, callbacks run on the session's worker. */
+#ifndef TIDINGS_API_HUB_H
+#define TIDINGS_API_HUB_H
+
+#include "api/token.h"
+#include "base/map.h"
+#include "net/worker.h"
+
+struct hub;
+struct hub_user;
+struct session;
+
+struct session_ops {
+    /* End it with `ended {code}`; once at most. */
+    void (*on_end)(struct session *session, const char *code);
+    /* A new token; the identity is borrowed for the call. */
+    void (*on_renew)(struct session *session, struct identity *identity);
+    void (*on_closed)(struct session *session);
+};
+
+struct session {
+    const struct session_ops *ops;
+    struct worker *worker;
+    const char *realm, *user, *name; /* in `key` */
+    char *key;             /* realm NUL user NUL name NUL, owned */
+    uint32_t key_len;      /* without the last NUL */
+    uint32_t user_len;     /* of realm NUL user */
+    bool counted;          /* no guest */
+    /* the hub's */
+    UT_hash_handle hh;
+    struct hub_user *of;   /* NULL while it is not in the tables */
+    struct session *previous, *next; /* of the same user, oldest first */
+    const char *end_code;  /* NULL: not ended */
+    struct hub *hub;
+    struct letter opening, closing, ending; /* `closing` comes back as on_closed */
+};
+
+/* `sessions_max` 0 = no limit. ERR_MEMORY, ERR_IO. */
+MUST_CHECK int hub_new(int64_t sessions_max, struct hub **ret);
+/* After the workers have stopped. Sessions still inside are closed. */
+struct hub *hub_free(struct hub *hub);
+
+/* Fills a zeroed session; ERR_MEMORY. */
+MUST_CHECK int session_init(struct session *session, const struct session_ops *ops,
+                            struct worker *worker, const struct identity *identity,
+                            struct span name);
+/* Only what session_init made; for one that was never opened, or after on_closed. */
+void session_fini(struct session *session);
+void hub_open(struct hub *hub, struct session *session);
+void hub_close(struct hub *hub, struct session *session);
+
+enum session_action { SESSION_END, SESSION_RENEW };
+
+/* A request about a session that may be anywhere. Embedded; the caller keeps it until on_done. */
+struct session_call {
+    enum session_action action;
+    struct worker *home;
+    struct identity *identity; /* of the caller: realm and user must be the session's. Borrowed */
+    struct span name;
+    void (*on_done)(struct session_call *call, bool found);
+    /* the hub's */
+    struct hub *hub;
+    struct session *session;
+    bool found;
+    struct letter letter;
+};
+void hub_call(struct hub *hub, struct session_call *call);
+
+#endif
