@@ -15,7 +15,9 @@
  * NULL), ERR_MEMORY. */
 MUST_CHECK int json_body_parse(struct span text, json_t **ret, const char **ret_why);
 
-/* What a member must be; each fault is ERR_INVALID_FIELD with *ret_field set to the member. */
+/* What a member must be. Faults: ERR_INVALID_FIELD (type, range, number of items),
+ * ERR_INVALID_TEXT (too long), ERR_INVALID_IDENTIFIER (the form of a name). After the first one
+ * every read gives what it gives for an absent member. */
 struct json_reader {
     const json_t *object;
     int err;           /* first fault; ERR_OK */
@@ -35,7 +37,7 @@ const json_t *json_read_array(struct json_reader *reader, const char *name, size
 
 /* Compact text in the arena; data NULL when memory ran out. */
 struct span json_to_text(struct arena *arena, const json_t *value);
-/* Answers with a JSON value, which is taken over. */
+/* Answers with a JSON value, which is taken over; NULL (it could not be made) gives ERR_MEMORY. */
 void json_answer(struct request *request, int status, json_t *value);
 
 #endif

@@ -43,9 +43,11 @@
     X(LENGTH_REQUIRED, "the body's length is missing")                                             \
     X(BODY_TOO_LARGE, "the body is too large")                                                     \
     X(URI_TOO_LONG, "the address is too long")                                                     \
+    X(HEAD_TOO_LARGE, "the request's headers are too large")                                       \
     X(MEDIA_TYPE, "the body's type or encoding is not supported")                                  \
     X(CURSOR_AHEAD, "the cursor is ahead of the journal")                                          \
     X(RATE_LIMITED, "too many requests")                                                           \
+    X(NOT_REPLICATED, "stored, but not yet on enough replicas")                                    \
     X(INTERNAL, "a fault of the server")
 
 enum {
