@@ -31,6 +31,7 @@
 #define DEVICES_OF_USER_MAX 20        /* acknowledged cursors of one user */
 #define HISTORY_LIMIT_MAX 100         /* messages of one page of history */
 #define MEMBERS_PAGE_MAX 100          /* members of one page */
+#define ROOMS_PAGE_MAX 100            /* rooms of one page */
 #define POLL_WAIT_S_MAX 60            /* `wait` of a long-poll */
 #define POLL_LIMIT_MAX 1000           /* `limit` of a long-poll */
 #define HEARTBEAT_S_MIN 5             /* `heartbeat` of a stream */
