@@ -16,6 +16,7 @@
 struct hall;
 struct hub;
 struct limiter;
+struct token_cache;
 
 struct app {
     const struct settings *settings; /* borrowed */
@@ -33,6 +34,7 @@ struct desk {
     struct worker *worker;
     struct hall *hall;       /* owned: the readers of this worker */
     struct limiter *limiter;   /* owned: rates of users and addresses */
+    struct token_cache *tokens; /* owned: tokens verified lately; NULL: none are kept */
 };
 
 /* Reads the keys, opens the journal, makes the server; `why` as in config.h. */
