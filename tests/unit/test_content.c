@@ -12,6 +12,12 @@
 #include "base/err.h"
 #include "base/limits.h"
 
+/* Nothing here answers. */
+void request_answer(struct request *request, const struct answer *answer)
+{
+    fail_msg("an answer of %d", answer->status);
+}
+
 static json_t *parse(const char *text)
 {
     json_error_t error;
