@@ -197,11 +197,12 @@ static int check_http(const struct check *check)
 {
     const struct settings *settings = check->settings;
     for (int i = 0; i < settings->http_allowed_origins.count; i++) {
-        if (!is_origin(settings->http_allowed_origins.items[i]))
+        const char *origin = settings->http_allowed_origins.items[i];
+        if (strcmp(origin, "*") != 0 && !is_origin(origin))
             return refuse(check,
                           "http.allowed_origins: `%.100s` is no origin as "
-                          "https://app.example (small letters, no path, no *)",
-                          settings->http_allowed_origins.items[i]);
+                          "https://app.example (small letters, no path)",
+                          origin);
     }
     if (*settings->http_public_origin && !is_origin(settings->http_public_origin))
         return refuse(check, "http.public_origin: `%.100s` is no origin as https://chat.example",

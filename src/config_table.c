@@ -93,7 +93,7 @@ const struct config_key config_keys[] = {
 
     TEXT_KEY("http.allowed_origins", CONFIG_LIST, http_allowed_origins, "",
              "Origins of pages that may call from elsewhere, exactly as browsers send them: "
-             "https://app.example."),
+             "https://app.example. With * any other page may too, without the cookie."),
     TEXT_KEY("http.public_origin", CONFIG_TEXT, http_public_origin, "",
              "The server's own origin behind a proxy, https://chat.example; empty is taken from "
              "the request."),

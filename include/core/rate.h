@@ -17,7 +17,11 @@ struct rate {
  * and `*ret_wait_ms` (may be NULL) says when it would succeed. `burst` < cost is refused too. */
 bool rate_take(struct rate *rate, int64_t rate_per_s, int64_t burst, int64_t cost, int64_t now_ms,
                int64_t *ret_wait_ms);
-/* Whole tokens there now. */
+/* Takes `cost` whatever is there: the level may fall below zero, and until it is above again
+ * rate_take refuses everything. For what is only known afterwards. */
+void rate_charge(struct rate *rate, int64_t rate_per_s, int64_t burst, int64_t cost,
+                 int64_t now_ms);
+/* Whole tokens there now; below zero rounded down. */
 int64_t rate_left(const struct rate *rate, int64_t rate_per_s, int64_t burst, int64_t now_ms);
 
 #endif
