@@ -7,6 +7,7 @@
 #define TIDINGS_API_APP_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "api/token.h"
 #include "net/server.h"
@@ -16,16 +17,23 @@
 struct hall;
 struct hub;
 struct limiter;
+struct poll_table;
+struct reader;
+struct watchers;
 struct token_cache;
 
 struct app {
     const struct settings *settings; /* borrowed */
+    struct http_app callbacks;       /* what the server calls, with this as context */
     struct journal *journal;         /* owned */
     struct signals signals;
     struct server *server;           /* owned */
     struct hub *hub;                 /* owned: sessions of the whole process */
+    struct limiter *limiter;         /* owned: rates of users and addresses */
     struct keys *keys;               /* ref, under keys_lock */
     pthread_mutex_t keys_lock;
+    struct watchers *watchers;       /* owned: watchers of rooms, over all workers */
+    struct desk *desks[WORKERS_MAX]; /* owned; NULL before the worker has started */
 };
 
 /* One worker's share. */
@@ -33,7 +41,10 @@ struct desk {
     struct app *app;
     struct worker *worker;
     struct hall *hall;       /* owned: the readers of this worker */
-    struct limiter *limiter;   /* owned: rates of users and addresses */
+    struct reader *readers;    /* all of them, also those that wait for their last letter */
+    struct poll_table *polls;  /* owned: sessions of long-polls by name */
+    struct letter lost;        /* news could not be posted: see hall_lost */
+    atomic_bool lost_posted;
     struct token_cache *tokens; /* owned: tokens verified lately; NULL: none are kept */
 };
 

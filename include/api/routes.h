@@ -11,6 +11,8 @@
 
 #include "api/app.h"
 
+struct ticket;
+
 #define ROUTE_PARAMETERS_MAX 3
 
 enum route_access {
@@ -41,6 +43,7 @@ struct exchange {
     struct identity *identity; /* ref; NULL without a token */
     bool by_cookie;            /* the token came by the cookie */
     struct worker_timer pause; /* before a 401 or 403 of a stream */
+    struct ticket *ticket;     /* of a long-poll under way */
 };
 
 static inline struct exchange *request_exchange(const struct request *request)

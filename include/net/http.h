@@ -70,7 +70,8 @@ struct request {
     bool admin;                     /* came in on server.admin_listen */
     int64_t started_us;             /* clock_now_us() at the head */
     void (*on_gone)(struct request *request); /* parked only: the peer left; the request is freed
-                                                 after the call. NULL: nobody minds */
+                                                 after the call. NULL: it waits for its answer,
+                                                 which nobody hears */
     void *app;                      /* the application's own; starts NULL */
     const char *route;              /* constant text for logs and metrics; NULL: none */
 };
@@ -100,6 +101,9 @@ struct http_app {
     void (*on_head)(struct request *request);
     /* The body is here. Not called when on_head answered. */
     void (*on_request)(struct request *request);
+    /* The request is over: answered, handed over, or its peer left before. Once for each request
+     * that on_head saw, last of all; may be NULL. Lets go of what request->app holds. */
+    void (*on_end)(struct request *request);
     /* Every answer, once, also those that net makes itself: adds headers that belong on all
      * (CORS, security) by answer_add. `request->app` may be NULL. */
     void (*on_answer)(struct request *request, int status);
@@ -114,7 +118,8 @@ struct http_app {
 /* Answers; the request is gone afterwards. JSON bodies of 1 KiB and more are gzipped for those
  * who accept it. Unsuccessful allocation ends the connection. */
 void request_answer(struct request *request, const struct answer *answer);
-/* Adds a header to the answer that is being made; only from on_answer. */
+/* Adds a header to the answer that is being made; only from on_answer. `name` is constant, `value`
+ * is copied. X-Request-Id, Date and Content-Length are there without. */
 void request_add_header(struct request *request, const char *name, const char *value);
 /* Will wait for long. Plain connections leave libmicrohttpd. */
 void request_park(struct request *request);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/metric.h"
 #include "core/hall_tables.h"
 
 /* Membership events of one user in the stretch that is replayed. More than this many: the
@@ -46,6 +47,7 @@ static void fall_back(struct subscriber *subscriber)
 {
     uint32_t keep = subscriber->head_taken > 0 ? 1 : 0;
     struct event_id from = subscriber->taken;
+    metric_add(METRIC_QUEUE_OVERFLOWS, 1);
     if (keep) {
         queued_frame first = subscriber_peek(subscriber);
         if (!queued_without_id(first) && event_id_compare(queued_get(first)->id, from) > 0)

@@ -1,0 +1,220 @@
+#include "api/app.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "api/blocks.h"
+#include "api/cors.h"
+#include "api/desk.h"
+#include "api/hub.h"
+#include "api/identity.h"
+#include "api/limiter.h"
+#include "api/poll.h"
+#include "api/problem.h"
+#include "api/routes.h"
+#include "api/subscribe.h"
+#include "api/watchers.h"
+#include "base/err.h"
+#include "base/logging.h"
+#include "base/metric.h"
+
+/* -- news: from the journal and the signals to every worker -------------------------------- */
+
+struct news {
+    struct letter letter;
+    struct desk *desk;
+    int count;
+    struct frame *frames[]; /* refs */
+};
+
+static void read_news(struct letter *letter)
+{
+    struct news *news = container_of(letter, struct news, letter);
+    int64_t now_ms = worker_now_ms(news->desk->worker);
+    for (int i = 0; i < news->count; i++) {
+        hall_dispatch(news->desk->hall, news->frames[i], now_ms);
+        frame_unref(news->frames[i]);
+    }
+    free(news);
+}
+
+static void read_lost(struct letter *letter)
+{
+    struct desk *desk = container_of(letter, struct desk, lost);
+    atomic_store(&desk->lost_posted, false);
+    log_line(LOG_ERROR, "no memory for news: readers are sent back to their cursors", NULL);
+    hall_lost(desk->hall);
+}
+
+static void post_lost(struct desk *desk)
+{
+    if (atomic_exchange(&desk->lost_posted, true))
+        return;
+    desk->lost.on_read = read_lost;
+    worker_post(desk->worker, &desk->lost);
+}
+
+static void post_news(struct desk *desk, struct frame *const *frames, int count)
+{
+    struct news *news = malloc(sizeof(*news) + (size_t)count * sizeof(*frames));
+    if (!news) {
+        post_lost(desk);
+        return;
+    }
+    news->letter.on_read = read_news;
+    news->desk = desk;
+    news->count = count;
+    for (int i = 0; i < count; i++)
+        news->frames[i] = frame_ref(frames[i]);
+    worker_post(desk->worker, &news->letter);
+}
+
+static void on_news(void *context, struct frame *const *frames, int count)
+{
+    struct app *app = context;
+    int workers = server_worker_count(app->server);
+    for (int i = 0; i < workers; i++)
+        post_news(app->desks[i], frames, count);
+}
+
+static void on_signal(void *context, struct frame *frame)
+{
+    metric_add(METRIC_PUBLISHED_EPHEMERAL, 1);
+    on_news(context, &frame, 1);
+}
+
+/* -- what the server calls ------------------------------------------------------------------ */
+
+static int on_worker_start(struct worker *worker, void *context)
+{
+    struct app *app = context;
+    struct desk *desk;
+    int err = desk_new(app, worker, &desk);
+    if (err)
+        return err;
+    app->desks[worker_index(worker)] = desk;
+    worker_set_app(worker, desk);
+    return 0;
+}
+
+static void on_drain(struct worker *worker, int64_t spread_ms)
+{
+    struct desk *desk = worker_app(worker);
+    struct reader *next;
+    for (struct reader *reader = desk->readers; reader; reader = next) {
+        next = reader->next;
+        if (reader->closed)
+            continue;
+        if (reader->is_poll)
+            poll_end(reader);
+        else
+            subscription_drain(reader, random_between(0, spread_ms));
+    }
+}
+
+static void on_error(struct request *request, int err, struct answer *ret)
+{
+    problem_format(request, err, NULL, ret);
+}
+
+static const struct http_app callbacks = {
+    .on_worker_start = on_worker_start,
+    .on_head = routes_on_head,
+    .on_request = routes_on_request,
+    .on_answer = cors_on_answer,
+    .on_end = identity_release,
+    .on_error = on_error,
+    .on_drain = on_drain,
+};
+
+/* -- keys ----------------------------------------------------------------------------------- */
+
+struct keys *app_keys(struct app *app)
+{
+    pthread_mutex_lock(&app->keys_lock);
+    struct keys *keys = keys_ref(app->keys);
+    pthread_mutex_unlock(&app->keys_lock);
+    return keys;
+}
+
+static void on_reload(void *context)
+{
+    struct app *app = context;
+    char why[512];
+    struct keys *keys;
+    if (keys_new(app->settings, why, sizeof(why), &keys) != 0) {
+        log_line(LOG_ERROR, "keys not reloaded, the old ones stay", "why", why, NULL);
+        return;
+    }
+    pthread_mutex_lock(&app->keys_lock);
+    struct keys *old = app->keys;
+    app->keys = keys;
+    pthread_mutex_unlock(&app->keys_lock);
+    keys_unref(old);
+    log_line(LOG_INFO, "keys reloaded", NULL);
+}
+
+/* -- life ----------------------------------------------------------------------------------- */
+
+static int app_open(struct app *app, char *why, size_t why_size)
+{
+    const struct settings *settings = app->settings;
+    int err = keys_new(settings, why, why_size, &app->keys);
+    if (!err)
+        err = server_new(settings, &app->callbacks, why, why_size, &app->server);
+    if (err)
+        return err;
+    snprintf(why, why_size, "out of memory or threads");
+    app->watchers = watchers_new();
+    app->limiter = limiter_new(settings);
+    if (!app->watchers || !app->limiter)
+        return ERR_MEMORY;
+    err = hub_new(settings->limits_sessions, &app->hub);
+    if (err)
+        return err;
+    signals_init_local(&app->signals, on_signal, app);
+    return journal_new(settings, on_news, app, why, why_size, &app->journal);
+}
+
+int app_new(const struct settings *settings, char *why, size_t why_size, struct app **ret)
+{
+    struct app *app = calloc(1, sizeof(*app));
+    if (!app) {
+        snprintf(why, why_size, "out of memory");
+        return ERR_MEMORY;
+    }
+    pthread_mutex_init(&app->keys_lock, NULL);
+    app->settings = settings;
+    app->callbacks = callbacks;
+    app->callbacks.context = app;
+    int err = app_open(app, why, why_size);
+    if (err) {
+        app_free(app);
+        return err;
+    }
+    *ret = app;
+    return 0;
+}
+
+int app_run(struct app *app)
+{
+    return server_run(app->server, on_reload, app);
+}
+
+struct app *app_free(struct app *app)
+{
+    if (!app)
+        return NULL;
+    /* The workers have stopped: first everyone who may still post to them, then their desks. */
+    journal_free(app->journal);
+    hub_free(app->hub);
+    for (int i = 0; i < WORKERS_MAX; i++)
+        desk_free(app->desks[i]);
+    server_free(app->server);
+    limiter_free(app->limiter);
+    watchers_free(app->watchers);
+    keys_unref(app->keys);
+    pthread_mutex_destroy(&app->keys_lock);
+    free(app);
+    return NULL;
+}

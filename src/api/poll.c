@@ -1,0 +1,404 @@
+/* GET /v1/poll, the side of the session: on the worker that owns it. */
+#include "api/poll.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "api/blocks.h"
+#include "api/desk.h"
+#include "api/ticket.h"
+#include "base/err.h"
+#include "base/metric.h"
+
+struct poll_session {
+    UT_hash_handle hh;         /* by session.key */
+    struct reader reader;
+    struct ticket *ticket;     /* ref: the poll that waits; NULL: none */
+    struct event_id answered;  /* cursor of the last answer */
+    struct worker_timer wait;  /* until the waiting poll is answered empty */
+    struct letter due;         /* something was queued: look after this turn's dispatch */
+    struct poll_session *given_previous, *given_next;
+    bool given;                /* in the table's list of given names */
+    bool due_posted;
+    bool opened;               /* the journal has answered */
+    bool fresh;                /* opened without a cursor: answered at once */
+    bool ended;                /* out of the table */
+};
+
+struct poll_table {
+    struct poll_session *sessions;
+    struct poll_session *given_oldest, *given_newest;
+    int given_count;
+};
+
+struct poll_table *poll_table_new(void)
+{
+    return calloc(1, sizeof(struct poll_table));
+}
+
+struct poll_table *poll_table_free(struct poll_table *table)
+{
+    assert(!table || !table->sessions);
+    free(table);
+    return NULL;
+}
+
+static struct poll_session *of_reader(struct reader *reader)
+{
+    return container_of(reader, struct poll_session, reader);
+}
+
+static struct worker *worker_of(const struct poll_session *session)
+{
+    return session->reader.desk->worker;
+}
+
+/* -- answers ------------------------------------------------------------------------------ */
+
+/* Moves up to `limit` frames into the ticket. */
+static void collect(struct poll_session *session, struct ticket *ticket)
+{
+    struct subscriber *subscriber = &session->reader.subscriber;
+    struct event_id cursor = session->answered;
+    uint32_t count = subscriber->queue_count;
+    if (count > (uint32_t)ticket->params.limit)
+        count = (uint32_t)ticket->params.limit;
+    ticket->frames = count ? calloc(count, sizeof(*ticket->frames)) : NULL;
+    if (count && !ticket->frames) {
+        ticket->err = ERR_MEMORY;
+        return;
+    }
+    while ((uint32_t)ticket->frame_count < count) {
+        struct frame *frame = subscriber_take(subscriber);
+        ticket->frames[ticket->frame_count++] = frame;
+        if (event_id_compare(frame->id, cursor) > 0)
+            cursor = frame->id;
+    }
+    metric_add(METRIC_DELIVERED, ticket->frame_count);
+    if (subscriber->queue_count == 0 && session->opened)
+        cursor = subscriber_reached(subscriber);
+    ticket->cursor = session->answered = cursor;
+}
+
+/* The waiting ticket, if any, is answered with what is there. */
+static void answer_ticket(struct poll_session *session, int err)
+{
+    struct ticket *ticket = session->ticket;
+    if (!ticket)
+        return;
+    session->ticket = NULL;
+    ticket->session = NULL;
+    worker_timer_remove(&session->wait);
+    ticket->err = err;
+    if (!err)
+        collect(session, ticket);
+    ticket_answer(ticket);
+    if (!session->ended)
+        worker_timer_set(worker_of(session), &session->reader.timer,
+                         session->reader.desk->app->settings->poll_session_ttl_ms);
+}
+
+/* Answers if something is there or nothing has to be waited for. */
+static void answer_if_ready(struct poll_session *session)
+{
+    struct subscriber *subscriber = &session->reader.subscriber;
+    if (!session->ticket || !session->opened)
+        return;
+    if (subscriber->state == SUBSCRIBER_REPLAY)
+        hall_replay(subscriber);
+    if (subscriber->page_pending && subscriber->queue_count == 0)
+        return;
+    bool nothing = subscriber->queue_count == 0;
+    if (nothing && !session->fresh && session->ticket->params.wait_ms > 0) {
+        if (!worker_timer_is_set(&session->wait)) {
+            worker_timer_set(worker_of(session), &session->wait,
+                             session->ticket->params.wait_ms);
+            ticket_wait(session->ticket);
+        }
+        return;
+    }
+    session->fresh = false;
+    answer_ticket(session, 0);
+}
+
+static void read_due(struct letter *letter)
+{
+    struct poll_session *session = container_of(letter, struct poll_session, due);
+    session->due_posted = false;
+    if (session->ended) {
+        answer_ticket(session, 0);
+        reader_close(&session->reader);
+    } else {
+        answer_if_ready(session);
+    }
+}
+
+/* Looks again outside of the call that is running now. */
+static void look_later(struct poll_session *session)
+{
+    if (session->due_posted)
+        return;
+    session->due_posted = true;
+    session->due.on_read = read_due;
+    worker_post(worker_of(session), &session->due);
+}
+
+/* A newer poll has come: the older one is answered empty, with the cursor it came with. */
+static void answer_older(struct poll_session *session)
+{
+    struct ticket *ticket = session->ticket;
+    session->ticket = NULL;
+    ticket->session = NULL;
+    worker_timer_remove(&session->wait);
+    ticket->cursor = session->answered;
+    ticket_answer(ticket);
+}
+
+static void on_wait_over(struct worker_timer *timer)
+{
+    answer_ticket(container_of(timer, struct poll_session, wait), 0);
+}
+
+/* -- the end ------------------------------------------------------------------------------ */
+
+static void given_remove(struct poll_session *session)
+{
+    struct poll_table *table = session->reader.desk->polls;
+    if (!session->given)
+        return;
+    session->given = false;
+    if (session->given_previous)
+        session->given_previous->given_next = session->given_next;
+    else
+        table->given_oldest = session->given_next;
+    if (session->given_next)
+        session->given_next->given_previous = session->given_previous;
+    else
+        table->given_newest = session->given_previous;
+    session->given_previous = session->given_next = NULL;
+    table->given_count--;
+}
+
+static void leave_table(struct poll_session *session)
+{
+    if (session->ended)
+        return;
+    session->ended = true;
+    given_remove(session);
+    HASH_DEL(session->reader.desk->polls->sessions, session);
+}
+
+/* Out of the table at once; freed when its last letter is read. */
+static void session_end(struct poll_session *session)
+{
+    if (session->ended)
+        return;
+    leave_table(session);
+    worker_timer_remove(&session->reader.timer);
+    answer_ticket(session, session->opened ? 0 : ERR_BUSY);
+    if (!session->due_posted)
+        reader_close(&session->reader);
+}
+
+void poll_end(struct reader *reader)
+{
+    assert(reader->is_poll);
+    session_end(of_reader(reader));
+}
+
+static void on_idle(struct worker_timer *timer)
+{
+    struct reader *reader = container_of(timer, struct reader, timer);
+    if (!of_reader(reader)->ticket)
+        session_end(of_reader(reader));
+}
+
+/* -- the reader --------------------------------------------------------------------------- */
+
+static void on_queued(struct subscriber *subscriber)
+{
+    struct poll_session *session = of_reader(reader_of(subscriber));
+    if (session->ticket && session->opened)
+        look_later(session);
+}
+
+static void on_live(struct subscriber *subscriber, bool first)
+{
+    look_later(of_reader(reader_of(subscriber)));
+}
+
+static void on_broken(struct subscriber *subscriber)
+{
+    struct poll_session *session = of_reader(reader_of(subscriber));
+    /* The next poll opens a new one from its cursor. */
+    leave_table(session);
+    look_later(session);
+}
+
+static void on_end(struct session *session, const char *code)
+{
+    session_end(of_reader(container_of(session, struct reader, session)));
+}
+
+static void on_renew(struct session *session, struct identity *identity)
+{
+    struct reader *reader = container_of(session, struct reader, session);
+    identity_ref(identity);
+    identity_unref(reader->identity);
+    reader->identity = identity;
+}
+
+static void on_opened(struct reader *reader, int err, const char *denied_room)
+{
+    struct poll_session *session = of_reader(reader);
+    if (err) {
+        if (session->ticket && denied_room)
+            snprintf(session->ticket->field, sizeof(session->ticket->field), "%s", denied_room);
+        answer_ticket(session, err);
+        session_end(session);
+        return;
+    }
+    session->opened = true;
+    session->answered = reader->subscriber.position;
+    hall_replay(&reader->subscriber);
+    answer_if_ready(session);
+}
+
+static void on_free(struct reader *reader)
+{
+    struct poll_session *session = of_reader(reader);
+    worker_timer_remove(&session->wait);
+    leave_table(session);
+    free(session);
+}
+
+static const struct reader_ops reader_ops = {
+    .subscriber = {
+        .on_queued = on_queued,
+        .on_page_needed = reader_on_page_needed,
+        .on_live = on_live,
+        .on_denied = reader_on_denied,
+        .on_broken = on_broken,
+    },
+    .session = {
+        .on_end = on_end,
+        .on_renew = on_renew,
+        .on_closed = reader_on_session_closed,
+    },
+    .on_opened = on_opened,
+    .on_free = on_free,
+};
+
+/* -- tickets ------------------------------------------------------------------------------ */
+
+static struct poll_session *session_find(struct desk *desk, const struct ticket *ticket)
+{
+    struct poll_session *session;
+    HASH_FIND(hh, desk->polls->sessions, ticket->key, (unsigned)ticket->key_len, session);
+    return session;
+}
+
+/* A session whose name was given and not used yet is the first to go. */
+static void given_add(struct poll_session *session)
+{
+    struct poll_table *table = session->reader.desk->polls;
+    if (table->given_count == POLL_GIVEN_MAX)
+        session_end(table->given_oldest);
+    session->given = true;
+    session->given_previous = table->given_newest;
+    if (table->given_newest)
+        table->given_newest->given_next = session;
+    else
+        table->given_oldest = session;
+    table->given_newest = session;
+    table->given_count++;
+}
+
+static struct poll_session *session_new(struct desk *desk, struct ticket *ticket)
+{
+    struct poll_session *session = calloc(1, sizeof(*session));
+    if (!session)
+        return NULL;
+    session->reader.is_poll = true;
+    if (reader_init(&session->reader, &reader_ops, desk, ticket->identity,
+                    span_text(ticket->name)) != 0) {
+        free(session);
+        return NULL;
+    }
+    session->reader.timer.on_due = on_idle;
+    session->wait.on_due = on_wait_over;
+    HASH_ADD_KEYPTR(hh, desk->polls->sessions, session->reader.session.key,
+                    session->reader.session.key_len, session);
+    return session;
+}
+
+/* Does the poll go on where the last answer ended? */
+static bool goes_on(const struct poll_session *session, const struct ticket *ticket)
+{
+    return session->opened && ticket->params.cursor_state == CURSOR_GIVEN &&
+           event_id_compare(ticket->params.cursor, session->answered) == 0;
+}
+
+static void take_identity(struct poll_session *session, struct ticket *ticket)
+{
+    identity_ref(ticket->identity);
+    identity_unref(session->reader.identity);
+    session->reader.identity = ticket->identity;
+}
+
+void poll_arrive(struct desk *desk, struct ticket *ticket)
+{
+    struct poll_session *session = session_find(desk, ticket);
+    bool is_new = !session;
+    if (session && !session->opened) {
+        /* Its opening is still under way with the older poll: begin anew. */
+        session_end(session);
+        is_new = true;
+    }
+    if (is_new) {
+        session = session_new(desk, ticket);
+        if (!session) {
+            ticket->err = ERR_BUSY;
+            ticket_answer(ticket);
+            return;
+        }
+    }
+    if (ticket->given) {
+        given_add(session);
+    } else {
+        given_remove(session);
+        reader_register(&session->reader);
+    }
+    /* The newer poll wins; the older has the cursor it came with. */
+    if (session->ticket)
+        answer_older(session);
+    session->ticket = ticket;
+    ticket->session = session;
+    worker_timer_remove(&session->reader.timer);
+    take_identity(session, ticket);
+    if (!is_new && goes_on(session, ticket)) {
+        answer_if_ready(session);
+        return;
+    }
+    if (!is_new)
+        reader_reopen(&session->reader);
+    session->opened = false;
+    session->fresh = ticket->params.cursor_state == CURSOR_ABSENT;
+    if (reader_open(&session->reader, &ticket->params) != 0) {
+        answer_ticket(session, ERR_BUSY);
+        session_end(session);
+    }
+}
+
+void poll_forget(struct ticket *ticket)
+{
+    struct poll_session *session = ticket->session;
+    if (!session)
+        return;
+    session->ticket = NULL;
+    ticket->session = NULL;
+    worker_timer_remove(&session->wait);
+    ticket_answer(ticket);
+    worker_timer_set(worker_of(session), &session->reader.timer,
+                     session->reader.desk->app->settings->poll_session_ttl_ms);
+}

@@ -1,0 +1,392 @@
+#include "api/reader.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "api/blocks.h"
+#include "api/desk.h"
+#include "base/err.h"
+#include "base/metric.h"
+
+/* A page asks for no more than fits the queue. */
+#define PAGE_BYTES_MIN 16384
+
+/* -- birth and death ---------------------------------------------------------------------- */
+
+static struct span session_name_make(char out[33])
+{
+    unsigned char random[16];
+    /* Cannot be short: 16 bytes from a pool that was ready before the hash key was made. */
+    if (getrandom(random, sizeof(random), 0) != sizeof(random))
+        memset(random, 0, sizeof(random));
+    for (size_t i = 0; i < sizeof(random); i++)
+        snprintf(out + 2 * i, 3, "%02x", random[i]);
+    return span_of(out, 32);
+}
+
+int reader_init(struct reader *reader, const struct reader_ops *ops, struct desk *desk,
+                struct identity *identity, struct span session)
+{
+    char made[33];
+    reader->ops = ops;
+    reader->subscriber.ops = &ops->subscriber;
+    reader->desk = desk;
+    int err = session_init(&reader->session, &ops->session, desk->worker, identity,
+                           session.data ? session : session_name_make(made));
+    if (err)
+        return err;
+    reader->subscriber.session = reader->session.name;
+    reader->identity = identity_ref(identity);
+    desk_add_reader(desk, reader);
+    return 0;
+}
+
+static void free_if_alone(struct reader *reader)
+{
+    if (!reader->closed || reader->journal_requests || reader->hub_closing)
+        return;
+    desk_remove_reader(reader->desk, reader);
+    subscriber_fini(&reader->subscriber);
+    session_fini(&reader->session);
+    free(reader->named);
+    identity_unref(reader->identity);
+    reader->ops->on_free(reader);
+}
+
+void reader_close(struct reader *reader)
+{
+    if (reader->closed)
+        return;
+    reader->closed = true;
+    worker_timer_remove(&reader->timer);
+    hall_leave(&reader->subscriber, worker_now_ms(reader->desk->worker));
+    if (reader->in_hub) {
+        reader->hub_closing = true;
+        hub_close(reader->desk->app->hub, &reader->session);
+    }
+    free_if_alone(reader);
+}
+
+void reader_on_session_closed(struct session *session)
+{
+    struct reader *reader = container_of(session, struct reader, session);
+    reader->hub_closing = false;
+    free_if_alone(reader);
+}
+
+void reader_register(struct reader *reader)
+{
+    if (reader->in_hub)
+        return;
+    reader->in_hub = true;
+    hub_open(reader->desk->app->hub, &reader->session);
+}
+
+void reader_reopen(struct reader *reader)
+{
+    hall_leave(&reader->subscriber, worker_now_ms(reader->desk->worker));
+    subscriber_fini(&reader->subscriber);
+    reader->subscriber = (struct subscriber){
+        .ops = &reader->ops->subscriber,
+        .session = reader->session.name,
+    };
+    free(reader->named);
+    reader->named = NULL;
+    reader->generation++;
+}
+
+void reader_push(struct reader *reader, struct frame *frame)
+{
+    /* Without memory for a block about itself the session goes on without it. */
+    if (frame && subscriber_push_own(&reader->subscriber, frame, false) != 0)
+        assert(reader->subscriber.queue_count > 0);
+    frame_unref(frame);
+}
+
+int64_t reader_expires_in_ms(const struct reader *reader)
+{
+    int64_t leeway_ms = reader->desk->app->settings->auth_leeway_ms;
+    int64_t left_ms = reader->identity->expires_at_s * 1000 + leeway_ms - clock_wall_ms();
+    return left_ms > 0 ? left_ms : 0;
+}
+
+/* -- what it follows ---------------------------------------------------------------------- */
+
+static struct reader_rooms *rooms_copy(const struct reader_params *params)
+{
+    size_t size = sizeof(struct reader_rooms) + (size_t)params->room_count *
+                                                    sizeof(struct follow_room);
+    size_t texts = 0;
+    for (int i = 0; i < params->room_count; i++)
+        texts += params->rooms[i].room.len;
+    struct reader_rooms *rooms = malloc(size + texts);
+    if (!rooms)
+        return NULL;
+    char *at = (char *)rooms + size;
+    rooms->count = params->room_count;
+    for (int i = 0; i < rooms->count; i++) {
+        rooms->rooms[i] = params->rooms[i];
+        rooms->rooms[i].room.data = memcpy(at, params->rooms[i].room.data,
+                                           params->rooms[i].room.len);
+        at += params->rooms[i].room.len;
+    }
+    return rooms;
+}
+
+static struct follow_spec follow_of(const struct reader *reader, bool all)
+{
+    return (struct follow_spec){
+        .realm = span_text(reader->session.realm),
+        .user = span_text(reader->session.user),
+        .all = all,
+        .rooms = reader->named ? reader->named->rooms : NULL,
+        .room_count = reader->named ? reader->named->count : 0,
+    };
+}
+
+static bool is_granted(const struct reader *reader, struct span room)
+{
+    return grants_for(reader->identity->grants, room) & GRANT_READ;
+}
+
+/* -- opening ------------------------------------------------------------------------------ */
+
+struct opening {
+    struct journal_open open;
+    struct reader *reader;
+    struct hall_realm *realm;
+    char device[IDENT_BYTES_MAX];
+};
+
+static void opening_free(struct opening *opening)
+{
+    journal_open_fini(&opening->open);
+    free(opening);
+}
+
+static void push_denied(struct reader *reader, const struct open_denied *denied)
+{
+    char room[IDENT_BYTES_MAX + 1];
+    snprintf(room, sizeof(room), "%.*s", SPAN_ARGS(denied->room));
+    reader_on_denied(&reader->subscriber, room, denied->err);
+}
+
+/* What comes before the replay, in the order of the protocol. */
+static void push_first_blocks(struct reader *reader, const struct journal_open *open)
+{
+    bool is_reset = open->verdict == OPEN_RESET_FOREIGN || open->verdict == OPEN_RESET_AHEAD;
+    if (!reader->is_poll) {
+        struct block_connected connected = {
+            .session = reader->session.name,
+            .user = reader->session.user,
+            .node = reader->desk->app->settings->server_node,
+            .heartbeat_ms = reader->heartbeat_s * 1000,
+            .resumed = reader->resuming,
+            .cursor = open->start,
+            .with_id = !reader->resuming && !reader->history_sent && !is_reset,
+            .expires_at_ms = reader->identity->expires_at_s * 1000,
+            .retry_ms = random_between(reader->desk->app->settings->sse_retry_ms,
+                                       reader->desk->app->settings->sse_retry_ms * 3),
+        };
+        reader_push(reader, block_connected(&connected));
+    }
+    if (is_reset) {
+        metric_add(METRIC_RESETS, 1);
+        reader_push(reader, block_reset(open->verdict == OPEN_RESET_AHEAD, open->head));
+    }
+    for (int i = 0; i < open->denied_count; i++)
+        push_denied(reader, &open->denied[i]);
+    for (int i = 0; i < open->gap_count; i++)
+        reader_push(reader, block_gap(&open->gaps[i]));
+    metric_add(METRIC_GAPS, open->gap_count);
+    for (int i = 0; i < open->history_count; i++) {
+        if (subscriber_push_own(&reader->subscriber, open->history_frames[i], true) == 0)
+            reader->subscriber.replayed++;
+    }
+}
+
+static int enter(struct opening *opening)
+{
+    struct journal_open *open = &opening->open;
+    struct reader *reader = opening->reader;
+    struct hall_follow *follows =
+        arena_alloc(&open->request.arena, (size_t)open->room_count * sizeof(*follows) + 1);
+    if (!follows)
+        return ERR_MEMORY;
+    for (int i = 0; i < open->room_count; i++) {
+        const struct open_room *room = &open->rooms[i];
+        follows[i] = (struct hall_follow){
+            .room = room->room,
+            .member = room->member,
+            .named = room->named,
+            .readable = room->readable,
+            .granted = is_granted(reader, room->room),
+            .public_since = room->watch_since,
+        };
+    }
+    struct hall_entry entry = {
+        .user = span_text(reader->session.user),
+        .follows_all = open->follow.all,
+        .follows = follows,
+        .follow_count = open->room_count,
+        .head = open->head,
+        .position = open->replay_from,
+    };
+    return hall_enter(opening->realm, &reader->subscriber, &entry);
+}
+
+static void opening_give_up(struct opening *opening, int err)
+{
+    struct reader *reader = opening->reader;
+    char denied[IDENT_BYTES_MAX + 1] = "";
+    if (opening->open.denied_count)
+        snprintf(denied, sizeof(denied), "%.*s", SPAN_ARGS(opening->open.denied[0].room));
+    hall_abandon(opening->realm, worker_now_ms(reader->desk->worker));
+    opening_free(opening);
+    if (reader->closed)
+        free_if_alone(reader);
+    else
+        reader->ops->on_opened(reader, err, denied[0] ? denied : NULL);
+}
+
+static void on_journal_open(struct letter *letter)
+{
+    struct opening *opening = container_of(letter, struct opening, open.request.letter);
+    struct journal_open *open = &opening->open;
+    struct reader *reader = opening->reader;
+    reader->journal_requests--;
+    int err = reader->closed ? ERR_CLOSED : open->request.err;
+    if (!err && !open->follow.all && open->room_count == 0 && open->denied_count > 0)
+        err = open->denied[0].err;
+    if (!err)
+        err = enter(opening);
+    if (err == ERR_AGAIN) {
+        journal_open_fini(open);
+        arena_fini(&open->request.arena);
+        reader->journal_requests++;
+        journal_start_open(reader->desk->app->journal, open);
+        return;
+    }
+    if (err) {
+        opening_give_up(opening, err);
+        return;
+    }
+    reader->resuming = open->verdict == OPEN_RESUMED;
+    reader->history_sent = open->history_count > 0 ||
+                           (open->history > 0 && open->verdict == OPEN_FRESH);
+    push_first_blocks(reader, open);
+    bool profile_changed = open->profile_changed;
+    opening_free(opening);
+    if (profile_changed)
+        desk_note_profile(reader->desk, reader->identity);
+    reader->ops->on_opened(reader, 0, NULL);
+}
+
+int reader_open(struct reader *reader, const struct reader_params *params)
+{
+    if (params->room_count > 0) {
+        reader->named = rooms_copy(params);
+        if (!reader->named)
+            return ERR_MEMORY;
+    }
+    struct opening *opening = calloc(1, sizeof(*opening));
+    if (!opening)
+        return ERR_MEMORY;
+    const struct identity *identity = reader->identity;
+    opening->realm = hall_open(reader->desk->hall, identity->realm);
+    if (!opening->realm) {
+        free(opening);
+        return ERR_MEMORY;
+    }
+    reader->subscriber.unnamed = params->unnamed;
+    reader->heartbeat_s = (uint16_t)(params->heartbeat_ms / 1000);
+    opening->reader = reader;
+    struct journal_open *open = &opening->open;
+    open->request.letter.on_read = on_journal_open;
+    open->request.home = worker_mailbox(reader->desk->worker);
+    open->follow = follow_of(reader, params->all);
+    open->actor = (struct actor){
+        .user = identity->user,
+        .name = identity->name,
+        .data = identity->data,
+        .issued_at_s = identity->issued_at_s,
+        .service = identity->service,
+    };
+    open->cursor_state = params->cursor_state;
+    open->cursor = params->cursor;
+    if (params->device.data) {
+        memcpy(opening->device, params->device.data, params->device.len);
+        open->device = span_of(opening->device, params->device.len);
+    }
+    open->history = params->cursor_state == CURSOR_ABSENT ? params->history : 0;
+    open->replay_max = reader->desk->app->settings->replay_max_events;
+    reader->journal_requests++;
+    journal_start_open(reader->desk->app->journal, open);
+    return 0;
+}
+
+/* -- pages -------------------------------------------------------------------------------- */
+
+struct paging {
+    struct journal_page page;
+    struct reader *reader;
+    uint8_t generation; /* of the reader when it asked */
+};
+
+static void on_journal_page(struct letter *letter)
+{
+    struct paging *paging = container_of(letter, struct paging, page.request.letter);
+    struct journal_page *page = &paging->page;
+    struct reader *reader = paging->reader;
+    reader->journal_requests--;
+    if (reader->closed || paging->generation != reader->generation) {
+        journal_page_fini(page);
+        free(paging);
+        free_if_alone(reader);
+        return;
+    }
+    if (page->request.err) {
+        metric_add(METRIC_JOURNAL_ERRORS, 1);
+        /* Asked again with the next heartbeat: streams stay open while the journal is away. */
+        hall_feed_failed(&reader->subscriber);
+    } else {
+        for (int i = 0; i < page->gap_count; i++)
+            reader_push(reader, block_gap(&page->gaps[i]));
+        metric_add(METRIC_GAPS, page->gap_count);
+        metric_add(METRIC_REPLAYED, page->frame_count);
+        hall_feed(&reader->subscriber, page->frames, page->frame_count, page->upto);
+    }
+    journal_page_fini(page);
+    free(paging);
+}
+
+void reader_on_page_needed(struct subscriber *subscriber)
+{
+    struct reader *reader = reader_of(subscriber);
+    struct paging *paging = calloc(1, sizeof(*paging));
+    if (!paging) {
+        hall_feed_failed(subscriber);
+        return;
+    }
+    size_t queue_max = (size_t)reader->desk->app->settings->sse_queue_bytes;
+    size_t room = queue_max > subscriber->queue_bytes ? queue_max - subscriber->queue_bytes : 0;
+    struct journal_page *page = &paging->page;
+    paging->reader = reader;
+    paging->generation = reader->generation;
+    page->request.letter.on_read = on_journal_page;
+    page->request.home = worker_mailbox(reader->desk->worker);
+    page->follow = follow_of(reader, subscriber->follows_all);
+    page->after = subscriber->position;
+    if (subscriber->fallback)
+        page->spared_session = span_text(reader->session.name);
+    page->events_max = REPLAY_PAGE_EVENTS;
+    page->bytes_max = room > PAGE_BYTES_MIN ? room : PAGE_BYTES_MIN;
+    reader->journal_requests++;
+    journal_start_page(reader->desk->app->journal, page);
+}
+
+void reader_on_denied(struct subscriber *subscriber, const char *room, int err)
+{
+    reader_push(reader_of(subscriber), block_room_denied(room, err));
+}

@@ -1,0 +1,93 @@
+#include "api/watchers.h"
+
+#include <assert.h>
+#include <pthread.h>
+
+#include "base/limits.h"
+#include "base/map.h"
+
+struct watched {
+    UT_hash_handle hh;
+    int64_t count;
+    char key[]; /* realm NUL room */
+};
+
+struct watchers {
+    pthread_mutex_t lock;
+    struct watched *rooms;
+};
+
+#define KEY_BYTES_MAX (2 * IDENT_BYTES_MAX + 1)
+
+static size_t key_make(char out[KEY_BYTES_MAX], struct span realm, struct span room)
+{
+    assert(realm.len <= IDENT_BYTES_MAX && room.len <= IDENT_BYTES_MAX);
+    memcpy(out, realm.data, realm.len);
+    out[realm.len] = 0;
+    memcpy(out + realm.len + 1, room.data, room.len);
+    return realm.len + 1 + room.len;
+}
+
+struct watchers *watchers_new(void)
+{
+    struct watchers *watchers = calloc(1, sizeof(*watchers));
+    if (watchers)
+        pthread_mutex_init(&watchers->lock, NULL);
+    return watchers;
+}
+
+struct watchers *watchers_free(struct watchers *watchers)
+{
+    if (!watchers)
+        return NULL;
+    struct watched *room, *next;
+    HASH_ITER(hh, watchers->rooms, room, next) {
+        HASH_DEL(watchers->rooms, room);
+        free(room);
+    }
+    pthread_mutex_destroy(&watchers->lock);
+    free(watchers);
+    return NULL;
+}
+
+static struct watched *find_or_add(struct watchers *watchers, const char *key, size_t len)
+{
+    struct watched *room;
+    HASH_FIND(hh, watchers->rooms, key, (unsigned)len, room);
+    if (room)
+        return room;
+    room = calloc(1, sizeof(*room) + len);
+    if (!room)
+        return NULL;
+    memcpy(room->key, key, len);
+    HASH_ADD_KEYPTR(hh, watchers->rooms, room->key, (unsigned)len, room);
+    return room;
+}
+
+void watchers_add(struct watchers *watchers, const char *realm, const char *room, int change)
+{
+    char key[KEY_BYTES_MAX];
+    size_t len = key_make(key, span_text(realm), span_text(room));
+    pthread_mutex_lock(&watchers->lock);
+    struct watched *watched = find_or_add(watchers, key, len);
+    if (watched) {
+        watched->count += change;
+        if (watched->count == 0) {
+            HASH_DEL(watchers->rooms, watched);
+            free(watched);
+        }
+    }
+    pthread_mutex_unlock(&watchers->lock);
+}
+
+int64_t watchers_count(struct watchers *watchers, struct span realm, struct span room)
+{
+    char key[KEY_BYTES_MAX];
+    size_t len = key_make(key, realm, room);
+    struct watched *watched;
+    pthread_mutex_lock(&watchers->lock);
+    HASH_FIND(hh, watchers->rooms, key, (unsigned)len, watched);
+    int64_t count = watched ? watched->count : 0;
+    pthread_mutex_unlock(&watchers->lock);
+    return count;
+}
