@@ -28,8 +28,10 @@ struct hall_limits {
     int64_t ring_age_max_ms;
 };
 
-/* Low bit: the subscriber is a member; else a watcher. */
+/* A subscriber, and in the low bits what it is in the room: a member, a watcher (none set), or
+ * one who asked for the room and may not see it now. */
 typedef uintptr_t tagged_seat;
+enum { SEAT_MEMBER = 1, SEAT_BLIND = 2, SEAT_TAGS = 3 };
 
 struct hall_room {
     UT_hash_handle hh;

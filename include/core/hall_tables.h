@@ -10,12 +10,17 @@
 
 static inline struct subscriber *seat_subscriber(tagged_seat seat)
 {
-    return (struct subscriber *)(seat & ~(uintptr_t)1);
+    return (struct subscriber *)(seat & ~(uintptr_t)SEAT_TAGS);
 }
 
 static inline bool seat_is_member(tagged_seat seat)
 {
-    return seat & 1;
+    return seat & SEAT_MEMBER;
+}
+
+static inline bool seat_is_blind(tagged_seat seat)
+{
+    return seat & SEAT_BLIND;
 }
 
 bool realm_is_idle(const struct hall_realm *realm, int64_t now_ms);
@@ -31,7 +36,8 @@ void user_free_if_empty(struct hall_realm *realm, struct hall_user *user);
 struct follow *follow_find(const struct subscriber *subscriber, const struct hall_room *room);
 /* Seats it, or changes the membership of the seat it has. ERR_MEMORY. */
 MUST_CHECK int follow_add(struct subscriber *subscriber, const struct hall_follow *as);
-void follow_set_member(struct subscriber *subscriber, struct follow *follow, bool member);
+/* What the subscriber is in the room has changed. */
+void follow_set(struct subscriber *subscriber, struct follow *follow, bool member, bool readable);
 /* Other follows of the subscriber move; the room may be freed. */
 void follow_remove(struct subscriber *subscriber, struct follow *follow);
 

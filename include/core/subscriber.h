@@ -57,7 +57,7 @@ struct follow {
     uint32_t seat;     /* index in the room's seats */
     bool member;
     bool named;        /* asked for by name */
-    bool readable;     /* may be watched without membership */
+    bool readable;     /* may be watched without membership; neither: its seat is blind */
     bool granted;      /* and that by a grant, whatever the room's kind or age */
 };
 

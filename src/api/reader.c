@@ -210,10 +210,15 @@ static int enter(struct opening *opening)
 {
     struct journal_open *open = &opening->open;
     struct reader *reader = opening->reader;
+    int count = open->room_count + open->denied_count;
     struct hall_follow *follows =
-        arena_alloc(&open->request.arena, (size_t)open->room_count * sizeof(*follows) + 1);
+        arena_alloc(&open->request.arena, (size_t)count * sizeof(*follows) + 1);
     if (!follows)
         return ERR_MEMORY;
+    /* A room that is denied now is shown from the moment its reader is let in. */
+    for (int i = 0; i < open->denied_count; i++)
+        follows[open->room_count + i] =
+            (struct hall_follow){.room = open->denied[i].room, .named = true};
     for (int i = 0; i < open->room_count; i++) {
         const struct open_room *room = &open->rooms[i];
         follows[i] = (struct hall_follow){
@@ -229,7 +234,7 @@ static int enter(struct opening *opening)
         .user = span_text(reader->session.user),
         .follows_all = open->follow.all,
         .follows = follows,
-        .follow_count = open->room_count,
+        .follow_count = count,
         .head = open->head,
         .position = open->replay_from,
     };

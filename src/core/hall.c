@@ -102,15 +102,19 @@ static bool push_replayed(struct subscriber *subscriber, struct frame *frame)
 
 /* -- membership -------------------------------------------------------------------------- */
 
-static void leave_room(struct subscriber *subscriber, struct follow *follow, int err)
+/* The subscriber may not see the room from here on. If it named the room its seat stays, blind,
+ * until it is let in again. */
+static void shut_out(struct subscriber *subscriber, struct follow *follow, int err)
 {
-    bool named = follow->named;
     char room[IDENT_BYTES_MAX + 1];
+    if (!follow->named) {
+        follow_remove(subscriber, follow);
+        return;
+    }
     assert(strlen(follow->room->name) < sizeof(room));
     strcpy(room, follow->room->name);
-    follow_remove(subscriber, follow);
-    if (named)
-        subscriber->ops->on_denied(subscriber, room, err);
+    follow_set(subscriber, follow, false, false);
+    subscriber->ops->on_denied(subscriber, room, err);
 }
 
 /* A join or leave of the subscriber's own user. */
@@ -123,14 +127,14 @@ static void move_seat(struct subscriber *subscriber, const struct frame *frame)
     if (is_join(frame)) {
         struct hall_follow as = {.room = span_text(frame->room), .member = true};
         if (follow)
-            follow_set_member(subscriber, follow, true);
+            follow_set(subscriber, follow, true, follow->readable);
         else if (subscriber->follows_all && follow_add(subscriber, &as) != 0)
             subscriber->ops->on_broken(subscriber);
     } else if (follow && follow->member) {
         if (follow->named && follow->readable)
-            follow_set_member(subscriber, follow, false);
+            follow_set(subscriber, follow, false, true);
         else
-            leave_room(subscriber, follow, ERR_NOT_A_MEMBER);
+            shut_out(subscriber, follow, ERR_NOT_A_MEMBER);
     }
 }
 
@@ -180,11 +184,12 @@ static bool sees(const struct subscriber *subscriber, const struct frame *frame,
         return frame->audience == AUDIENCE_REALM;
     struct hall_room *room = realm_find_room(subscriber->realm, frame->room);
     struct follow *follow = room ? follow_find(subscriber, room) : NULL;
-    if (!follow && !subscriber->follows_all)
+    bool named = follow && follow->named;
+    if (!named && !subscriber->follows_all)
         return false;
     if (was_member(frame, follow, moves, move_count))
         return true;
-    return follow && follow->named && follow->readable &&
+    return named && follow->readable &&
            event_type_is_for_watchers((enum event_type)frame->type) &&
            (follow->granted || event_id_compare(frame->id, room->public_since) > 0);
 }
@@ -372,18 +377,23 @@ void hall_leave(struct subscriber *subscriber, int64_t now_ms)
 static void empty_seats(struct hall_realm *realm, const char *name, bool deleted)
 {
     struct hall_room *room = realm_find_room(realm, name);
-    /* Seats are taken from the end: the room lives as long as one is left. */
+    /* From the end: a seat that goes is replaced by one that was looked at. The room lives until
+     * its last seat goes. */
     for (uint32_t i = room ? room->seat_count : 0; i-- > 0;) {
         struct subscriber *subscriber = seat_subscriber(room->seats[i]);
         struct follow *follow = follow_find(subscriber, room);
-        bool last = room->seat_count == 1;
-        if (!deleted)
+        bool was_shown = !seat_is_blind(room->seats[i]);
+        bool is_last = room->seat_count == 1;
+        if (deleted && follow->named && was_shown)
+            subscriber->ops->on_denied(subscriber, name, ERR_NOT_FOUND);
+        if (deleted)
+            follow_remove(subscriber, follow);
+        else if (!follow->member && follow->readable && !follow->granted)
+            shut_out(subscriber, follow, ERR_NOT_FOUND);
+        else if (follow->member)
             follow->readable = follow->granted;
-        if (deleted || (!follow->member && !follow->granted)) {
-            leave_room(subscriber, follow, ERR_NOT_FOUND);
-            if (last)
-                return;
-        }
+        if (deleted && is_last)
+            return;
     }
 }
 
@@ -394,8 +404,9 @@ static void dispatch_to_room(struct hall_realm *realm, struct frame *frame)
         return;
     bool for_watchers = event_type_is_for_watchers((enum event_type)frame->type);
     for (uint32_t i = 0; i < room->seat_count; i++) {
-        if (for_watchers || seat_is_member(room->seats[i]))
-            push_live(seat_subscriber(room->seats[i]), frame);
+        tagged_seat seat = room->seats[i];
+        if (seat_is_member(seat) || (for_watchers && !seat_is_blind(seat)))
+            push_live(seat_subscriber(seat), frame);
     }
 }
 
@@ -524,8 +535,9 @@ void hall_regrant(struct subscriber *subscriber, bool (*granted)(void *context, 
         if (!was_granted || follow->granted)
             continue;
         /* Whether the room is public is not known here: a watcher by grant alone asks again. */
-        follow->readable = false;
-        if (!follow->member)
-            leave_room(subscriber, follow, ERR_NOT_ALLOWED);
+        if (follow->member)
+            follow->readable = false;
+        else
+            shut_out(subscriber, follow, ERR_NOT_ALLOWED);
     }
 }

@@ -184,13 +184,25 @@ static void count_watcher(struct hall_room *room, int change)
         hall->on_watchers(hall, room->realm->name, room->name, change);
 }
 
-void follow_set_member(struct subscriber *subscriber, struct follow *follow, bool member)
+static tagged_seat seat_of(struct subscriber *subscriber, const struct follow *follow)
 {
-    if (follow->member == member)
-        return;
+    unsigned tag = follow->member ? SEAT_MEMBER : follow->readable ? 0 : SEAT_BLIND;
+    return (tagged_seat)subscriber | tag;
+}
+
+static bool is_watcher(const struct follow *follow)
+{
+    return !follow->member && follow->readable;
+}
+
+void follow_set(struct subscriber *subscriber, struct follow *follow, bool member, bool readable)
+{
+    bool was_watcher = is_watcher(follow);
     follow->member = member;
-    follow->room->seats[follow->seat] = (tagged_seat)subscriber | (member ? 1 : 0);
-    count_watcher(follow->room, member ? -1 : 1);
+    follow->readable = readable;
+    follow->room->seats[follow->seat] = seat_of(subscriber, follow);
+    if (is_watcher(follow) != was_watcher)
+        count_watcher(follow->room, was_watcher ? -1 : 1);
 }
 
 int follow_add(struct subscriber *subscriber, const struct hall_follow *as)
@@ -200,7 +212,7 @@ int follow_add(struct subscriber *subscriber, const struct hall_follow *as)
         return ERR_MEMORY;
     struct follow *follow = follow_find(subscriber, room);
     if (follow) {
-        follow_set_member(subscriber, follow, as->member);
+        follow_set(subscriber, follow, as->member, follow->readable);
         return 0;
     }
     if ((room->seat_count == room->seat_size && !seats_grow(room)) ||
@@ -222,8 +234,8 @@ int follow_add(struct subscriber *subscriber, const struct hall_follow *as)
         .readable = as->readable,
         .granted = as->granted,
     };
-    room->seats[room->seat_count++] = (tagged_seat)subscriber | (as->member ? 1 : 0);
-    if (!as->member)
+    room->seats[room->seat_count++] = seat_of(subscriber, &subscriber->follows[index]);
+    if (is_watcher(&subscriber->follows[index]))
         count_watcher(room, 1);
     return 0;
 }
@@ -231,7 +243,7 @@ int follow_add(struct subscriber *subscriber, const struct hall_follow *as)
 void follow_remove(struct subscriber *subscriber, struct follow *follow)
 {
     struct hall_room *room = follow->room;
-    if (!follow->member)
+    if (is_watcher(follow))
         count_watcher(room, -1);
     tagged_seat last = room->seats[--room->seat_count];
     if (follow->seat < room->seat_count) {

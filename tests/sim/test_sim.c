@@ -1,0 +1,451 @@
+/* A seeded simulation of the hall under a virtual clock: readers that come, are cut, come back
+ * with their cursor, read slowly or not at all, while rooms are joined and left; news and the
+ * journal's answers arrive late. It checks the one promise: every durable event that a user may
+ * see arrives in each client exactly once and in order.
+ *
+ * `test_sim [SEED [ROUNDS]]`; without a seed a few fixed ones and one of the day are run. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/hall.h"
+
+enum { USERS = 4, ROOMS = 6, PUBLIC_ROOMS = 3, CLIENTS = 24, STEPS = 6000, EVENTS_MAX = STEPS + 64 };
+
+struct fact {
+    struct frame *frame;
+    int room, user; /* user: of a join or leave; else -1 */
+    enum event_type type;
+    bool member[USERS]; /* of the room, when it happened (the mover included) */
+};
+
+static struct fact facts[EVENTS_MAX];
+static int fact_count, dispatched;
+static bool members[ROOMS][USERS];
+static int64_t now_ms;
+static uint64_t random_state;
+
+static uint32_t rnd(uint32_t below)
+{
+    random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (uint32_t)(random_state >> 33) % below;
+}
+
+/* -- clients ------------------------------------------------------------------------------ */
+
+enum client_state { AWAY, OPENING, READING };
+
+struct client {
+    struct subscriber subscriber;
+    struct hall_realm *realm;
+    enum client_state state;
+    int user;
+    bool all;
+    unsigned named;          /* bit set of rooms */
+    int cursor;              /* number of events it has everything up to; position in facts */
+    int next_expected;       /* facts below it are received or not for it */
+    bool page_asked;
+    int page_after;          /* facts up to here were queued when it asked */
+    bool slow;
+    bool spared_session;
+    char buffer[1 << 16];
+    size_t buffered;
+    int caught_up;
+    char session[16];
+};
+
+static struct client clients[CLIENTS];
+static struct hall hall;
+static long received, overflows, page_count, opens, denials;
+
+static bool may_see(const struct client *client, const struct fact *fact)
+{
+    bool named = client->named & (1u << fact->room);
+    if (fact->member[client->user])
+        return client->all || named;
+    return named && fact->room < PUBLIC_ROOMS && event_type_is_for_watchers(fact->type);
+}
+
+/* Position in facts of an id: how many entries are at or below it. */
+static int position_of(struct event_id id)
+{
+    int low = 0, high = fact_count;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (event_id_compare(facts[middle].frame->id, id) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void fail(const struct client *client, const char *what, struct event_id id)
+{
+    printf("client %d (user %d, all %d, named %x): %s at %llu-%llu, expected from %d\n",
+           (int)(client - clients), client->user, client->all, client->named, what,
+           (unsigned long long)id.ms, (unsigned long long)id.seq, client->next_expected);
+    exit(1);
+}
+
+/* Everything below `position` has been passed: nothing visible may have been left out. */
+static void expect_nothing_before(struct client *client, int position, struct event_id id)
+{
+    for (; client->next_expected < position; client->next_expected++) {
+        if (may_see(client, &facts[client->next_expected]))
+            fail(client, "lost", facts[client->next_expected].frame->id);
+    }
+    (void)id;
+}
+
+static void receive_block(struct client *client, const char *block)
+{
+    struct event_id id;
+    bool has_id = strncmp(block, "id: ", 4) == 0;
+    const char *type = strstr(block, "event: ");
+    assert(type);
+    if (!has_id) {
+        if (strncmp(type, "event: heartbeat", 16) != 0)
+            fail(client, "an event without id", EVENT_ID_NONE);
+        return;
+    }
+    struct span text = span_of(block + 4, strcspn(block + 4, "\n"));
+    assert(event_id_parse(text, &id) == 0);
+    int position = position_of(id);
+    if (strncmp(type, "event: heartbeat", 16) == 0 || strncmp(type, "event: caught_up", 16) == 0) {
+        expect_nothing_before(client, position, id);
+        client->cursor = position > client->cursor ? position : client->cursor;
+        return;
+    }
+    int index = position - 1;
+    if (index < 0 || event_id_compare(facts[index].frame->id, id) != 0)
+        fail(client, "phantom", id);
+    if (index < client->next_expected)
+        fail(client, "repeated", id);
+    expect_nothing_before(client, index, id);
+    if (!may_see(client, &facts[index]))
+        fail(client, "leaked", id);
+    client->next_expected = index + 1;
+    client->cursor = index + 1;
+    received++;
+}
+
+static void receive(struct client *client)
+{
+    char *block = client->buffer;
+    for (char *end; (end = memmem(block, client->buffered - (size_t)(block - client->buffer),
+                                  "\n\n", 2));) {
+        *end = 0;
+        receive_block(client, block);
+        block = end + 2;
+    }
+    client->buffered -= (size_t)(block - client->buffer);
+    memmove(client->buffer, block, client->buffered);
+}
+
+/* Takes some of what is queued, as a socket would. */
+static void read_some(struct client *client, size_t at_most)
+{
+    struct iovec pieces[16];
+    while (at_most > 0) {
+        if (client->subscriber.state == SUBSCRIBER_REPLAY)
+            hall_replay(&client->subscriber);
+        int count = subscriber_gather(&client->subscriber, pieces, 16);
+        if (count == 0)
+            break;
+        size_t taken = 0;
+        for (int i = 0; i < count && at_most > 0; i++) {
+            size_t len = pieces[i].iov_len < at_most ? pieces[i].iov_len : at_most;
+            memcpy(client->buffer + client->buffered, pieces[i].iov_base, len);
+            client->buffered += len;
+            taken += len;
+            at_most -= len;
+        }
+        subscriber_taken(&client->subscriber, taken);
+        receive(client);
+    }
+}
+
+/* -- what the hall calls ------------------------------------------------------------------ */
+
+static struct client *client_of(struct subscriber *subscriber)
+{
+    return container_of(subscriber, struct client, subscriber);
+}
+
+static void on_queued(struct subscriber *subscriber)
+{
+}
+
+static void on_page_needed(struct subscriber *subscriber)
+{
+    struct client *client = client_of(subscriber);
+    assert(!client->page_asked);
+    client->page_asked = true;
+}
+
+static void on_live(struct subscriber *subscriber, bool first)
+{
+    if (first)
+        client_of(subscriber)->caught_up++;
+    else
+        overflows++;
+    hall_heartbeat(subscriber);
+}
+
+static void on_denied(struct subscriber *subscriber, const char *room, int err)
+{
+    denials++;
+}
+
+static void on_broken(struct subscriber *subscriber)
+{
+    abort();
+}
+
+static const struct subscriber_ops ops = {on_queued, on_page_needed, on_live, on_denied, on_broken};
+
+/* -- the journal -------------------------------------------------------------------------- */
+
+static struct event_id head_id(void)
+{
+    return fact_count ? facts[fact_count - 1].frame->id : EVENT_ID_NONE;
+}
+
+static void append(enum event_type type, int room, int user)
+{
+    char room_name[16], user_name[16], body[256];
+    struct fact *fact = &facts[fact_count];
+    snprintf(room_name, sizeof(room_name), "r%d", room);
+    snprintf(user_name, sizeof(user_name), "u%d", user < 0 ? 0 : user);
+    snprintf(body, sizeof(body), "{\"roomId\":\"%s\",\"filler\":\"%.*s\"}", room_name,
+             (int)rnd(150), "....................................................................."
+             "..................................................................................");
+    bool same_ms = fact_count && rnd(3) == 0;
+    struct event_id last = head_id();
+    struct frame_spec spec = {
+        .type = type,
+        .audience = AUDIENCE_ROOM,
+        .id = same_ms ? event_id_next(last)
+                      : (struct event_id){(uint64_t)now_ms > last.ms ? (uint64_t)now_ms
+                                                                     : last.ms + 1, 0},
+        .number = (uint64_t)fact_count + 1,
+        .realm = span_text("main"),
+        .room = span_text(room_name),
+        .user = user < 0 ? (struct span){NULL, 0} : span_text(user_name),
+        .body = span_text(body),
+    };
+    assert(frame_new(&spec, &fact->frame) == 0);
+    fact->type = type;
+    fact->room = room;
+    fact->user = user;
+    if (type == EVENT_USER_JOINED)
+        members[room][user] = true;
+    memcpy(fact->member, members[room], sizeof(fact->member));
+    if (type == EVENT_USER_LEFT)
+        members[room][user] = false;
+    fact_count++;
+}
+
+/* Answers a page as the journal would: a snapshot of now, some events, cut at a limit. */
+static void answer_page(struct client *client)
+{
+    struct frame *frames[64];
+    int count = 0, max = 1 + (int)rnd(60);
+    struct event_id upto = head_id();
+    for (int i = position_of(client->subscriber.position); i < fact_count; i++) {
+        if (!may_see(client, &facts[i]))
+            continue;
+        if (count == max) {
+            upto = frames[count - 1]->id;
+            break;
+        }
+        frames[count++] = facts[i].frame;
+    }
+    client->page_asked = false;
+    page_count++;
+    hall_feed(&client->subscriber, frames, count, upto);
+}
+
+static void open_start(struct client *client)
+{
+    client->realm = hall_open(&hall, span_text("main"));
+    client->state = OPENING;
+    opens++;
+}
+
+static void open_answer(struct client *client)
+{
+    char names[ROOMS][8];
+    struct hall_follow follows[ROOMS];
+    int count = 0;
+    for (int room = 0; room < ROOMS; room++) {
+        bool named = client->named & (1u << room), member = members[room][client->user];
+        if (!named && !(client->all && member))
+            continue;
+        snprintf(names[count], sizeof(names[count]), "r%d", room);
+        follows[count] = (struct hall_follow){
+            .room = span_text(names[count]), .member = member, .named = named,
+            .readable = room < PUBLIC_ROOMS,
+        };
+        count++;
+    }
+    char user[8];
+    snprintf(user, sizeof(user), "u%d", client->user);
+    struct hall_entry entry = {
+        .user = span_text(user),
+        .follows_all = client->all,
+        .follows = follows,
+        .follow_count = count,
+        .head = head_id(),
+        .position = client->cursor ? facts[client->cursor - 1].frame->id : EVENT_ID_NONE,
+    };
+    client->subscriber = (struct subscriber){.ops = &ops, .session = client->session,
+                                             .unnamed = false};
+    client->buffered = 0;
+    int err = hall_enter(client->realm, &client->subscriber, &entry);
+    assert(err == 0);
+    client->state = READING;
+    hall_replay(&client->subscriber);
+}
+
+/* -- steps -------------------------------------------------------------------------------- */
+
+static void cut(struct client *client)
+{
+    hall_leave(&client->subscriber, now_ms);
+    subscriber_fini(&client->subscriber);
+    client->state = AWAY;
+    client->page_asked = false;
+    /* What was on its way is lost; it comes back with the last id it has whole. */
+    client->next_expected = client->cursor;
+}
+
+static void come(struct client *client)
+{
+    if (rnd(8) == 0) {
+        /* A new client, live from the head it will find. */
+        client->user = (int)rnd(USERS);
+        client->all = rnd(3) > 0;
+        client->named = rnd(2) || !client->all ? rnd(1u << ROOMS) : 0;
+        client->cursor = rnd(2) ? fact_count : (int)rnd((uint32_t)fact_count + 1);
+        client->next_expected = client->cursor;
+    }
+    client->slow = rnd(4) == 0;
+    open_start(client);
+}
+
+static void step_client(struct client *client)
+{
+    switch (client->state) {
+    case AWAY:
+        if (rnd(4) == 0)
+            come(client);
+        break;
+    case OPENING:
+        if (rnd(2) == 0)
+            open_answer(client);
+        break;
+    case READING:
+        if (rnd(60) == 0) {
+            cut(client);
+            break;
+        }
+        if (client->page_asked && rnd(2) == 0)
+            answer_page(client);
+        if (rnd(40) == 0)
+            hall_heartbeat(&client->subscriber);
+        if (!client->slow || rnd(16) == 0)
+            read_some(client, rnd(4) == 0 ? 1 + rnd(200) : 4000);
+        break;
+    }
+}
+
+static void dispatch_one(void)
+{
+    if (dispatched < fact_count)
+        hall_dispatch(&hall, facts[dispatched++].frame, now_ms);
+}
+
+static void step(void)
+{
+    now_ms += rnd(20);
+    int burst = rnd(10) == 0 ? 20 : (int)rnd(3);
+    for (int i = 0; i < burst && fact_count < EVENTS_MAX; i++) {
+        int room = (int)rnd(ROOMS), user = (int)rnd(USERS);
+        bool moves = rnd(6) == 0;
+        if (moves)
+            append(members[room][user] ? EVENT_USER_LEFT : EVENT_USER_JOINED, room, user);
+        else
+            append(EVENT_NEW_MESSAGE, room, -1);
+    }
+    for (uint32_t n = rnd(4) == 0 ? 30 : rnd(3); n > 0; n--)
+        dispatch_one();
+    for (int i = 0; i < 4; i++)
+        step_client(&clients[rnd(CLIENTS)]);
+}
+
+/* Everyone reads to the end: nothing may be missing. */
+static void finish(void)
+{
+    while (dispatched < fact_count)
+        dispatch_one();
+    for (int i = 0; i < CLIENTS; i++) {
+        struct client *client = &clients[i];
+        if (client->state == AWAY)
+            open_start(client);
+        if (client->state == OPENING)
+            open_answer(client);
+        while (client->subscriber.state != SUBSCRIBER_LIVE || client->subscriber.queue_count) {
+            if (client->page_asked)
+                answer_page(client);
+            read_some(client, 4000);
+        }
+        expect_nothing_before(client, fact_count, head_id());
+        cut(client);
+    }
+}
+
+static void run(uint64_t seed, int steps)
+{
+    struct hall_limits limits = {.queue_bytes_max = 2048, .ring_age_max_ms = 500};
+    random_state = seed;
+    received = overflows = page_count = opens = 0;
+    fact_count = dispatched = 0;
+    now_ms = 1000;
+    memset(members, 0, sizeof(members));
+    memset(clients, 0, sizeof(clients));
+    limits.ring_bytes_max = rnd(3) == 0 ? 1000 : 16384;
+    hall_init(&hall, &limits);
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i].user = (int)rnd(USERS);
+        clients[i].all = true;
+        snprintf(clients[i].session, sizeof(clients[i].session), "s%d", i);
+    }
+    for (int i = 0; i < steps && fact_count < EVENTS_MAX - 32; i++)
+        step();
+    finish();
+    now_ms += 2 * REALM_IDLE_MS;
+    struct hall_realm *realm = hall_find(&hall, span_text("main"));
+    assert(realm && !realm->rooms && !realm->users);
+    hall_fini(&hall);
+    for (int i = 0; i < fact_count; i++)
+        frame_unref(facts[i].frame);
+    printf("seed %llu: %d events, %ld received, %ld opens, %ld pages, %ld fall-backs\n",
+           (unsigned long long)seed, fact_count, received, opens, page_count, overflows);
+    assert(received > 0 && page_count > 0 && overflows > 0);
+}
+
+int main(int argc, char **argv)
+{
+    int steps = argc > 2 ? atoi(argv[2]) : STEPS;
+    if (argc > 1) {
+        run(strtoull(argv[1], NULL, 10), steps);
+        return 0;
+    }
+    for (uint64_t seed = 1; seed <= 20; seed++)
+        run(seed, steps);
+    run((uint64_t)time(NULL) / 86400, steps);
+    return 0;
+}
