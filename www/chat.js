@@ -53,7 +53,7 @@ async function readRooms() {
     let asOf = null;
     let next = null;
     do {
-        const query = next ? `?next=${encodeURIComponent(next)}` : '';
+        const query = next ? `?from=${encodeURIComponent(next)}` : '';
         const page = await tidings.request('GET', `/v1/rooms${query}`);
         infos.push(...page.rooms);
         asOf ??= page.asOf; // the first page's: what changed since then comes as events

@@ -55,7 +55,7 @@ export function startDialogs(tidings, rooms, talk) {
         const members = [];
         let next = null;
         do {
-            const query = next ? `?next=${encodeURIComponent(next)}` : '';
+            const query = next ? `?from=${encodeURIComponent(next)}` : '';
             const page = await tidings.request('GET', roomPath(room.id, `/members${query}`));
             members.push(...page.members);
             next = page.next;

@@ -5,7 +5,7 @@
  *        `changed()` has everything drawn once, before the next frame. Who reads the newest
  *        stays at the newest; who reads older ones stays where they are.
  */
-import { compareIds, makeId } from './tidings.js';
+import { makeId } from './tidings.js';
 import { explain } from './signin.js';
 import { loadOutbox, saveOutbox, saveSeen } from './storage.js';
 import * as view from './view.js';
@@ -178,17 +178,16 @@ export class Talk {
     }
 
     async #fillRoom(room, after, before) {
-        let bound = before;
+        let from = after;
         for (let page = 0; page < GAP_PAGES; page++) {
-            const answer = await this.#history(room, { before: bound, limit: 100 });
-            const missing = answer.messages.filter(item => compareIds(item.id, after) > 0);
-            this.#rooms.putPage(room, missing);
-            if (!answer.nextBefore || missing.length < answer.messages.length) {
+            const answer = await this.#history(room, { after: from, before, limit: 100 });
+            this.#rooms.putPage(room, answer.messages);
+            if (!answer.nextAfter) {
                 return;
             }
-            bound = answer.nextBefore;
+            from = answer.nextAfter;
         }
-        room.cutBefore(bound);
+        room.cutBefore(before); // too much of it: scrolling up reads the newest of it first
     }
 
     // ---- Sending ---------------------------------------------------------------------------

@@ -117,15 +117,17 @@ export class Tidings {
 
     // ---- Who we are ------------------------------------------------------------------------
 
-    /** Takes a token (by default from getToken) and has the server set its cookie. */
+    /**
+     * Takes a token (by default from getToken) and has the server set its cookie.
+     * @returns {object} whose it is: {userId, realm, tokenExpiresAt}; null with tokenInUrl
+     */
     async signIn(token) {
         token ??= await this.#options.getToken();
         if (this.#options.tokenInUrl) {
             this.#token = token;
-        } else {
-            await this.#fetch('POST', '/v1/session', undefined, token);
+            return null;
         }
-        return token;
+        return this.#fetch('POST', '/v1/session', undefined, token);
     }
 
     /** Ends this session at once, without the grace of a lost connection, and the cookie. */
@@ -137,7 +139,11 @@ export class Tidings {
 
     /** A new token for everything to come; callers meanwhile share one renewal. */
     #renew() {
-        this.#renewing ??= this.signIn().finally(() => { this.#renewing = null; });
+        this.#renewing ??= (async () => {
+            const token = await this.#options.getToken();
+            await this.signIn(token);
+            return token;
+        })().finally(() => { this.#renewing = null; });
         return this.#renewing;
     }
 
@@ -231,10 +237,11 @@ export class Tidings {
         const path = `/v1/rooms/${encodeURIComponent(entry.roomId)}/messages`;
         for (let attempt = 0; !entry.done; attempt++) {
             try {
-                this.#settle(entry, await this.request('POST', path, entry.body));
+                const answer = await this.request('POST', path, entry.body);
+                this.#settle(entry, () => entry.resolve(answer));
             } catch (error) {
                 if (!isPassing(error)) {
-                    this.#settle(entry, null, error);
+                    this.#settle(entry, () => entry.reject(error));
                     return;
                 }
                 // Outcome unknown, or not now: the same messageId makes a repeat harmless.
@@ -244,18 +251,11 @@ export class Tidings {
         }
     }
 
-    #settle(entry, answer, error) {
-        if (entry.done) {
-            return;
-        }
+    #settle(entry, settle) {
         entry.done = true;
         this.#outbox.delete(entry.messageId);
         entry.wake?.();
-        if (error) {
-            entry.reject(error);
-        } else {
-            entry.resolve(answer);
-        }
+        settle(); // a promise that is settled stays as it is
     }
 
     // ---- Coming down -----------------------------------------------------------------------
@@ -341,19 +341,23 @@ export class Tidings {
     }
 
     /** EventSource hides the status, so the same request is made once where it can be seen. */
+    async #probe() {
+        const stop = new AbortController();
+        setTimeout(() => stop.abort(), REQUEST_TIMEOUT_MS);
+        try {
+            const answer = await fetch(this.#address(), { signal: stop.signal });
+            return answer.ok ? null : problemOf(answer, await answer.text());
+        } catch (error) {
+            return error;
+        } finally {
+            stop.abort();
+        }
+    }
+
     async #refused() {
         const source = this.#source;
         this.#move('reconnecting');
-        const stop = new AbortController();
-        let error = null;
-        try {
-            setTimeout(() => stop.abort(), REQUEST_TIMEOUT_MS);
-            const answer = await fetch(this.#address(), { signal: stop.signal });
-            error = answer.ok ? null : problemOf(answer, await answer.text());
-        } catch (failure) {
-            error = failure;
-        }
-        stop.abort();
+        const error = await this.#probe();
         if (source !== this.#source) {
             return; // closed or opened anew meanwhile
         }
@@ -372,22 +376,17 @@ export class Tidings {
             return;
         }
         const source = this.#source;
-        try {
-            await this.#renew();
-        } catch (error) {
-            if (source !== this.#source) {
-                return;
-            }
-            if (isPassing(error)) {
-                this.#refusals = 0;
-                this.#reconnect(backoff(this.#attempt++));
-            } else {
-                this.#end(code);
-            }
-            return;
+        const error = await this.#renew().then(() => null, failure => failure);
+        if (source !== this.#source) {
+            return; // closed or opened anew meanwhile
         }
-        if (source === this.#source) {
+        if (!error) {
             this.#reconnect();
+        } else if (isPassing(error)) {
+            this.#refusals = 0;
+            this.#reconnect(backoff(this.#attempt++));
+        } else {
+            this.#end(code);
         }
     }
 
@@ -430,7 +429,8 @@ export class Tidings {
             break;
         case 'new_message':
             if (this.#outbox.has(event.messageId) && event.sender.userId === this.userId) {
-                this.#settle(this.#outbox.get(event.messageId), event);
+                const entry = this.#outbox.get(event.messageId);
+                this.#settle(entry, () => entry.resolve(event));
             }
             break;
         case 'busy':      // the server has no room for us now
@@ -448,7 +448,6 @@ export class Tidings {
                 this.#end(event.code);
             }
             break;
-        default:
         }
     }
 
