@@ -55,7 +55,7 @@ async function readRooms() {
     do {
         const query = next ? `?from=${encodeURIComponent(next)}` : '';
         const page = await tidings.request('GET', `/v1/rooms${query}`);
-        infos.push(...page.rooms);
+        infos.push(...page.rooms.map(info => ({ ...info, asOf: page.asOf })));
         asOf ??= page.asOf; // the first page's: what changed since then comes as events
         next = page.next;
     } while (next);

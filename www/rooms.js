@@ -142,7 +142,9 @@ export class Rooms {
             room = new Room(info);
             this.#rooms.set(info.roomId, room);
         }
-        room.info = { ...room.info, ...info };
+        if (!room.info.asOf || !info.asOf || compareIds(info.asOf, room.info.asOf) >= 0) {
+            room.info = { ...room.info, ...info };
+        }
         room.seen = room.seen ?? seen ?? info.readUpTo ?? null;
         const last = info.lastMessage;
         this.learnName(last?.sender?.userId, last?.sender?.name);
@@ -224,14 +226,15 @@ const changes = {
         if (!room || event.threadId) {
             return null;
         }
-        rooms.putMessage(room, event);
+        // An ephemeral one has no id; it stands behind what is here, until the page is left.
+        rooms.putMessage(room, event.id ? event : { ...event, id: room.newest?.id ?? '0-0' });
         return room;
     },
 
     user_joined(rooms, event, room) {
         rooms.learnName(event.userId, event.userData?.name);
         if (event.userId === rooms.userId) {
-            return event.room ? rooms.putRoom({ ...event.room, roomId: event.roomId }) : room;
+            return rooms.putRoom({ ...event.room, asOf: event.id });
         }
         return note(room, event, +1);
     },
@@ -245,9 +248,9 @@ const changes = {
     },
 
     room_updated(rooms, event, room) {
-        if (room) {
-            const { id, type, timestamp, room: inner, ...fields } = event;
-            room.info = { ...room.info, ...fields, ...inner };
+        if (room && isNews(room, event)) {
+            const { id, type, timestamp, ...values } = event;
+            room.info = { ...room.info, ...values };
         }
         return room;
     },
@@ -258,13 +261,19 @@ const changes = {
     },
 
     user_updated(rooms, event) {
-        rooms.learnName(event.userId, event.name ?? event.userData?.name);
+        rooms.learnName(event.userId, event.userData?.name);
         return null;
     },
 };
 
+/** What was read of the room does not contain this event yet. */
+function isNews(room, event) {
+    return !room.info.asOf || compareIds(event.id, room.info.asOf) > 0;
+}
+
+/** A join or leave of someone else: a line among the messages, and one more or less. */
 function note(room, event, moved) {
-    if (room?.insert(event) && room.info.memberCount !== undefined) {
+    if (room?.insert(event) && isNews(room, event)) {
         room.info.memberCount += moved;
     }
     return room;
