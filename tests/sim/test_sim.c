@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/err.h"
 #include "core/hall.h"
 
 enum { USERS = 4, ROOMS = 6, PUBLIC_ROOMS = 3, CLIENTS = 24, STEPS = 6000, EVENTS_MAX = STEPS + 64 };
@@ -34,7 +35,7 @@ static uint32_t rnd(uint32_t below)
 
 /* -- clients ------------------------------------------------------------------------------ */
 
-enum client_state { AWAY, OPENING, READING };
+enum client_state { AWAY, OPENING, ANSWERED, READING };
 
 struct client {
     struct subscriber subscriber;
@@ -45,10 +46,10 @@ struct client {
     unsigned named;          /* bit set of rooms */
     int cursor;              /* number of events it has everything up to; position in facts */
     int next_expected;       /* facts below it are received or not for it */
+    bool snapshot[ROOMS];    /* ANSWERED: the user's memberships at snapshot_head */
+    struct event_id snapshot_head;
     bool page_asked;
-    int page_after;          /* facts up to here were queued when it asked */
     bool slow;
-    bool spared_session;
     char buffer[1 << 16];
     size_t buffered;
     int caught_up;
@@ -57,7 +58,7 @@ struct client {
 
 static struct client clients[CLIENTS];
 static struct hall hall;
-static long received, overflows, page_count, opens, denials;
+static long received, overflows, page_count, opens, denials, repeats;
 
 static bool may_see(const struct client *client, const struct fact *fact)
 {
@@ -275,13 +276,22 @@ static void open_start(struct client *client)
     opens++;
 }
 
+/* The journal reads its snapshot; the answer arrives later. */
+static void open_snapshot(struct client *client)
+{
+    for (int room = 0; room < ROOMS; room++)
+        client->snapshot[room] = members[room][client->user];
+    client->snapshot_head = head_id();
+    client->state = ANSWERED;
+}
+
 static void open_answer(struct client *client)
 {
     char names[ROOMS][8];
     struct hall_follow follows[ROOMS];
     int count = 0;
     for (int room = 0; room < ROOMS; room++) {
-        bool named = client->named & (1u << room), member = members[room][client->user];
+        bool named = client->named & (1u << room), member = client->snapshot[room];
         if (!named && !(client->all && member))
             continue;
         snprintf(names[count], sizeof(names[count]), "r%d", room);
@@ -298,13 +308,18 @@ static void open_answer(struct client *client)
         .follows_all = client->all,
         .follows = follows,
         .follow_count = count,
-        .head = head_id(),
+        .head = client->snapshot_head,
         .position = client->cursor ? facts[client->cursor - 1].frame->id : EVENT_ID_NONE,
     };
     client->subscriber = (struct subscriber){.ops = &ops, .session = client->session,
                                              .unnamed = false};
     client->buffered = 0;
     int err = hall_enter(client->realm, &client->subscriber, &entry);
+    if (err == ERR_AGAIN) {
+        repeats++;
+        client->state = OPENING;
+        return;
+    }
     assert(err == 0);
     client->state = READING;
     hall_replay(&client->subscriber);
@@ -345,6 +360,10 @@ static void step_client(struct client *client)
         break;
     case OPENING:
         if (rnd(2) == 0)
+            open_snapshot(client);
+        break;
+    case ANSWERED:
+        if (rnd(3) == 0)
             open_answer(client);
         break;
     case READING:
@@ -395,8 +414,10 @@ static void finish(void)
         struct client *client = &clients[i];
         if (client->state == AWAY)
             open_start(client);
-        if (client->state == OPENING)
+        while (client->state == OPENING || client->state == ANSWERED) {
+            open_snapshot(client);
             open_answer(client);
+        }
         while (client->subscriber.state != SUBSCRIBER_LIVE || client->subscriber.queue_count) {
             if (client->page_asked)
                 answer_page(client);
@@ -411,7 +432,7 @@ static void run(uint64_t seed, int steps)
 {
     struct hall_limits limits = {.queue_bytes_max = 2048, .ring_age_max_ms = 500};
     random_state = seed;
-    received = overflows = page_count = opens = 0;
+    received = overflows = page_count = opens = denials = repeats = 0;
     fact_count = dispatched = 0;
     now_ms = 1000;
     memset(members, 0, sizeof(members));
@@ -432,8 +453,10 @@ static void run(uint64_t seed, int steps)
     hall_fini(&hall);
     for (int i = 0; i < fact_count; i++)
         frame_unref(facts[i].frame);
-    printf("seed %llu: %d events, %ld received, %ld opens, %ld pages, %ld fall-backs\n",
-           (unsigned long long)seed, fact_count, received, opens, page_count, overflows);
+    printf("seed %llu: %d events, %ld received, %ld opens, %ld again, %ld pages, "
+           "%ld fall-backs, %ld denials\n",
+           (unsigned long long)seed, fact_count, received, opens, repeats, page_count,
+           overflows, denials);
     assert(received > 0 && page_count > 0 && overflows > 0);
 }
 
