@@ -351,7 +351,13 @@ static char *read_line(char *out, int size, void *context)
         return NULL;
     reading->line++;
     size_t len = strlen(out);
-    if (len > CONFIG_LINE_MAX + 1 || (out[len - 1] != '\n' && !feof(reading->file))) {
+    bool cut = len == 0 || (out[len - 1] != '\n' && !feof(reading->file));
+    if (cut && len + 1 < (size_t)size) {
+        reading->err = fail(reading->why, reading->size, "%.200s:%d: a byte of zero in the line",
+                            reading->path, reading->line);
+        return NULL;
+    }
+    if (len > CONFIG_LINE_MAX + 1 || cut) {
         reading->err = fail(reading->why, reading->size, "%.200s:%d: line longer than %d bytes",
                             reading->path, reading->line, CONFIG_LINE_MAX);
         return NULL;
