@@ -23,6 +23,7 @@ static int next_block(struct span *rest, const struct key_source *source, struct
 {
     size_t begin_at = offset_of(*rest, BEGIN), end_at, tail;
     struct span label, after;
+    const char *begin;
 
     *ret_label = span_of(NULL, 0);
     if (begin_at == rest->len)
@@ -39,7 +40,8 @@ static int next_block(struct span *rest, const struct key_source *source, struct
     if (!span_starts_with(after, label) || after.len < tail ||
         memcmp(after.data + label.len, DASHES, strlen(DASHES)) != 0)
         return key_refuse(source, "a block that ends as another than it began");
-    *ret_block = span_of(rest->data + begin_at, (size_t)(after.data + tail - rest->data) - begin_at);
+    begin = rest->data + begin_at;
+    *ret_block = span_of(begin, (size_t)(after.data + tail - begin));
     *ret_label = label;
     *rest = span_of(after.data + tail, after.len - tail);
     return ERR_OK;

@@ -261,7 +261,8 @@ static void the_form_is_three_parts_of_base64url(void **state)
         }
     }
     static const char *const shapes[] = {"", ".", "..", "...", "a", "a.b", "a.b.c", "a.b.c.d",
-                                         "Bearer x.y.z", "null", "undefined", "e30.e30.", "e30.e30"};
+                                         "Bearer x.y.z", "null", "undefined", "e30.e30.",
+                                         "e30.e30"};
     for (size_t i = 0; i < array_count(shapes); i++)
         assert_int_equal(verify(shapes[i]), ERR_TOKEN_INVALID);
     sprintf(changed, "%s.%s.", header, payload);
