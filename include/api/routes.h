@@ -1,13 +1,20 @@
 /* The routes: one table from method and path to handler, and what happens before a handler runs.
  *
- * MODEL  on_head:    find the route -> origin (CORS) -> token -> scope -> rate -> body's type
- *        on_request: the handler
+ * MODEL  on_head:    preflight (CORS) -> find the route -> token -> scope -> rate -> names in
+ *                    the path
+ *        on_request: the body's type -> the handler
+ *        GET /v1/events goes through all of it in on_request, and there must be room for a stream
+ *        on this node.
  *        Each step answers by itself when it refuses. Streams are refused with `busy` where
  *        others get 429 or 503, and 401 and 403 of streams come after a pause of a second.
+ *        HEAD goes where GET does, but for streams. What stands in no row is looked for among the
+ *        pages (assets.h).
  * Floor: api. The table is static; openapi.json is held against it by a test
  * (`tidingsd --print-routes`). */
 #ifndef TIDINGS_API_ROUTES_H
 #define TIDINGS_API_ROUTES_H
+
+#include <stdio.h>
 
 #include "api/app.h"
 
@@ -25,15 +32,14 @@ enum route_access {
 
 enum route_rate { RATE_NONE, RATE_REQUESTS, RATE_MESSAGES, RATE_TYPING, RATE_STREAMS };
 
-enum route_parameter { PARAMETER_ROOM, PARAMETER_USER, PARAMETER_MESSAGE, PARAMETER_SESSION };
-
 struct route {
     enum method method;
     const char *pattern; /* "/v1/rooms/{room}/messages/{message}"; {user}, {session} likewise */
     void (*handle)(struct request *request);
     enum route_access access;
     enum route_rate rate;
-    bool is_stream;      /* `access_token` counts; answered by the rules of native EventSources */
+    bool is_stream;      /* `access_token` counts */
+    bool is_events;      /* refused by the rules of native EventSources: see refusal.h */
 };
 
 /* What is known of a request once its route is found; request->app. In the request's arena. */
@@ -66,8 +72,13 @@ void request_actor(const struct request *request, struct span room, struct actor
 
 void routes_on_head(struct request *request);
 void routes_on_request(struct request *request);
+/* True when `path` is one that `pattern` names; with `ret` (may be NULL) what stands for each
+ * name in braces, as sent. Pure. */
+bool route_matches(const char *pattern, struct span path, struct span ret[ROUTE_PARAMETERS_MAX]);
 /* The table, ended by a row without a pattern. */
 const struct route *routes_table(void);
+/* A line `METHOD pattern` for each row. */
+void routes_print(FILE *out);
 
 /* Handlers, by file. */
 void health_get(struct request *request);

@@ -12,6 +12,7 @@
 #include "api/poll.h"
 #include "api/problem.h"
 #include "api/routes.h"
+#include "api/stats.h"
 #include "api/subscribe.h"
 #include "api/watchers.h"
 #include "base/err.h"
@@ -94,6 +95,8 @@ static int on_worker_start(struct worker *worker, void *context)
         return err;
     app->desks[worker_index(worker)] = desk;
     worker_set_app(worker, desk);
+    if (worker_index(worker) == 0)
+        stats_start(worker);
     return 0;
 }
 
