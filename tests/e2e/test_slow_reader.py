@@ -1,0 +1,117 @@
+"""Readers that stop reading while messages come at full speed: they cost little, hurt nobody,
+and lose nothing, whether they go on in time or are cut and come back."""
+import time
+from pathlib import Path
+
+import pytest
+
+from lib.checker import check
+from lib.http import Closed, wait_until
+from lib.sender import Senders
+from lib.sse import Crowd, id_key
+
+LOAD = True
+STOPPED, PEER_TIMEOUT_S = 20, 3
+pytestmark = pytest.mark.slow
+
+
+def kernel_bytes(port):
+    """What waits in the kernel for each peer of a listening port: the longest send queue."""
+    longest = 0
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if int(fields[1].split(":")[1], 16) == port and fields[3] == "01":
+            longest = max(longest, int(fields[4].split(":")[0], 16))
+    return longest
+
+
+def has_arrived(stream, event_id):
+    return stream.last_id is not None and id_key(stream.last_id) >= id_key(event_id)
+
+
+@pytest.mark.parametrize("longer", [False, True], ids=["less than the timeout", "more"])
+def test_stopped_readers(start, names, tmp_path, longer):
+    timeout = f"{PEER_TIMEOUT_S}s" if longer else "60s"
+    server = start(sse__peer_timeout=timeout, limits__sessions=0, replay__max_events=0,
+                   replay__ring_bytes="2m", sse__heartbeat="500ms")
+    owner, sender, room = server.user("owner"), server.user("sender"), names("room")
+    owner.create(room)
+    sender.join(room)
+    stopped_users = [server.user(f"stopped-{number}") for number in range(STOPPED)]
+    live_users = [server.user(f"live-{number}") for number in range(5)]
+    for user in stopped_users + live_users:
+        user.join(room)
+    stopped = [user.stream(receive_bytes=4096) for user in stopped_users]
+    for stream in stopped:
+        stream.open()
+    crowd = Crowd()
+    live = [crowd.add(user.stream()) for user in live_users]
+    crowd.wait(lambda: all(stream.of("caught_up") for stream in live), "connected")
+    begin = stopped[0].last_id
+    before = server.rss_kb()
+
+    load = Senders(server, [sender], [room], tmp_path, bytes=8000, count=3000)
+    most = queue = 0
+    started = time.monotonic()
+    while load.processes[0].poll() is None or time.monotonic() - started < PEER_TIMEOUT_S + 2:
+        crowd.pump(0.02)
+        most, queue = max(most, server.rss_kb()), max(queue, kernel_bytes(server.port))
+        assert time.monotonic() - started < 120
+    ledger = load.stop()
+    last = max(ledger.sent.values(), key=id_key)
+    crowd.wait(lambda: all(has_arrived(stream, last) for stream in live), "the others have all")
+    print(f"{len(ledger.sent)} messages of 8 KB, {STOPPED} stopped readers: rss {before} KB, "
+          f"at most {most} KB, longest kernel queue {queue} bytes")
+    assert queue <= 192 * 1024, "the kernel holds too much for one reader"
+    assert most - before < 24 * 1024 + STOPPED * 256, "memory grew with what was not read"
+    assert server.metric("queue_overflows_total") >= 1
+
+    readers = {user.name: ([event.data for event in stream.events], {room}, begin)
+               for user, stream in zip(live_users, live)}
+    for user, stream in zip(stopped_users, stopped):
+        events = go_on(user, stream, last, longer)
+        readers[user.name] = (events, {room}, begin)
+    check(readers, ledger)
+    if longer:
+        assert server.metric("peers_cut_total") >= 1 or server.metric("streams") <= 5
+    crowd.close()
+    wait_until(lambda: server.metric("streams") == 0, "no stream is left")
+
+
+def go_on(user, stream, last, is_cut):
+    """Reads on; if the server cut it, comes back with the cursor."""
+    try:
+        stream.wait(lambda: has_arrived(stream, last), "the rest", timeout=60)
+    except Closed:
+        assert is_cut, "cut though it came back in time"
+        events = [event.data for event in stream.events]
+        with user.stream(since=stream.last_id) as again:
+            again.wait(lambda: has_arrived(again, last), "the rest", timeout=60)
+            return events + [event.data for event in again.events]
+    assert not is_cut, "a reader that took nothing for so long should have been cut"
+    events = [event.data for event in stream.events]
+    stream.close()
+    return events
+
+
+def test_ephemeral_events_are_skipped_not_piled_up(start, names):
+    server = start(limits__sessions=0)
+    owner, room = server.user("owner"), names("room")
+    owner.create(room)
+    reader = server.user("reader")
+    reader.join(room)
+    stream = reader.stream(receive_bytes=4096)
+    stream.open()
+    before = server.rss_kb()
+    kept = []
+    for number in range(600):
+        owner.post(f"/v1/rooms/{room}/events", {"type": "custom.cursor", "ephemeral": True,
+                                                "data": {"n": number, "x": "y" * 4000}})
+        if number % 100 == 0:
+            kept.append(owner.send(room, f"kept {number}")["id"])
+    assert server.rss_kb() - before < 16 * 1024
+    stream.wait(lambda: has_arrived(stream, kept[-1]), "the durable ones")
+    assert [event.id for event in stream.of("new_message")] == kept
+    numbers = [event["data"]["n"] for event in stream.of("custom.cursor")]
+    assert numbers == sorted(numbers) and len(numbers) == len(set(numbers))
+    stream.close()
