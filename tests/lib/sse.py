@@ -79,6 +79,27 @@ def parse_block(lines, unnamed=False):
     return event
 
 
+class Chunks:
+    """Takes chunked encoding away, which a proxy may put around a stream."""
+
+    def __init__(self):
+        self.raw, self.left = b"", 0  # left: bytes of this chunk and its line end
+
+    def feed(self, piece):
+        self.raw, body = self.raw + piece, b""
+        while True:
+            if self.left > 2:
+                taken = self.raw[:self.left - 2]
+                body, self.raw, self.left = body + taken, self.raw[len(taken):], \
+                    self.left - len(taken)
+            if 0 < self.left <= 2 and len(self.raw) >= self.left:
+                self.raw, self.left = self.raw[self.left:], 0
+            line, mark, rest = self.raw.partition(b"\r\n")
+            if self.left or not mark or not line:
+                return body
+            self.raw, self.left = rest, int(line, 16) + 2
+
+
 class Stream:
     """One event stream. `take(n)` and `until(...)` block; `pump()` does not."""
 
@@ -92,6 +113,7 @@ class Stream:
         raw = request_bytes("GET", target, None, headers, token, f"{address[0]}:{address[1]}")
         self.connection.send(raw.replace(b" HTTP/1.1\r\n", f" {version}\r\n".encode(), 1))
         self.pending = b""
+        self.chunks = None
         self.answer = None     # the head, once it is here
         self.events = []       # all, in order of arrival
         self.taken = 0         # of these, how many `take` and `until` have given out
@@ -118,10 +140,10 @@ class Stream:
             if not piece:
                 self.ended = True
                 break
-            self.pending += piece
+            self.pending += self.chunks.feed(piece) if self.chunks else piece
+            self._parse()
             if len(self.events) - before > 2000:
                 break
-            self._parse()
         return len(self.events) - before
 
     def _parse(self):
@@ -132,6 +154,9 @@ class Stream:
             self.answer = parse_head(head)
             if self.answer.status != self.expect:
                 raise AssertionError(f"{self.expect} expected: {self.answer} {self.pending!r}")
+            if self.answer.header("Transfer-Encoding") == "chunked":
+                self.chunks = Chunks()
+                self.pending = self.chunks.feed(self.pending)
         if self.answer.status != 200 or b"\n\n" not in self.pending:
             return
         assert b"\r" not in self.pending, f"a CR in the stream: {self.pending[:500]!r}"
