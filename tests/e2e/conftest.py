@@ -58,11 +58,3 @@ def seed(request):
     number = int(request.config.getoption("--seed") or random.SystemRandom().randrange(1 << 32))
     print(f"seed {number} (again: --seed={number})")
     return random.Random(number)
-
-
-def pytest_addoption(parser):
-    parser.addoption("--seed", help="seed of the randomized tests")
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: left out by `tests/run quick`")

@@ -1,0 +1,74 @@
+// The clients under test, each started the way its users do. An adapter takes the address of the
+// stream, a token, and `take(type, id, data)`, and returns a function that closes it.
+import { createRequire } from 'node:module';
+import { EventSource as PackageEventSource } from 'eventsource';
+import { EventSource as UndiciEventSource } from 'undici';
+import { XMLHttpRequest } from './xhr.mjs';
+
+const require = createRequire(import.meta.url);
+const TYPES = ['connected', 'caught_up', 'heartbeat', 'new_message', 'reset', 'gap', 'ended',
+  'busy', 'reconnect', 'room_denied', 'user_joined'];
+
+function withQuery(url, token) {
+  const full = new URL(url);
+  full.searchParams.set('access_token', token);
+  return full.href;
+}
+
+function listen(source, take) {
+  for (const type of TYPES) {
+    source.addEventListener(type, (event) => take(type, event.lastEventId, event.data));
+  }
+  return () => source.close();
+}
+
+function eventsource(url, token, take) {
+  return listen(new PackageEventSource(url, {
+    fetch: (input, init) => fetch(input, { ...init,
+      headers: { ...init.headers, Authorization: `Bearer ${token}` } }),
+  }), take);
+}
+
+function undici(url, token, take) {
+  return listen(new UndiciEventSource(withQuery(url, token)), take);
+}
+
+function polyfill(url, token, take) {
+  const { EventSourcePolyfill } = require('event-source-polyfill');
+  return listen(new EventSourcePolyfill(url, { headers: { Authorization: `Bearer ${token}` } }),
+    take);
+}
+
+function reactNative(url, token, take) {
+  globalThis.XMLHttpRequest = XMLHttpRequest;
+  const { default: EventSource } = require('react-native-sse');
+  const source = new EventSource(url, { headers: { Authorization: `Bearer ${token}` },
+    timeoutBeforeConnection: 0 });
+  return listen(source, take);
+}
+
+function fetchEventSource(url, token, take) {
+  globalThis.window ??= globalThis;
+  globalThis.document ??= { hidden: false, addEventListener() {}, removeEventListener() {} };
+  const { fetchEventSource: start } = require('@microsoft/fetch-event-source');
+  const controller = new AbortController();
+  start(url, {
+    headers: { Authorization: `Bearer ${token}` },
+    signal: controller.signal,
+    openWhenHidden: true,
+    onmessage: (event) => take(event.event, event.id, event.data),
+    onclose() {
+      throw new Error('ended: come back');
+    },
+    onerror() {}, // again, after the `retry:` of the server
+  });
+  return () => controller.abort();
+}
+
+export const adapters = {
+  eventsource,
+  undici,
+  'event-source-polyfill': polyfill,
+  'react-native-sse': reactNative,
+  '@microsoft/fetch-event-source': fetchEventSource,
+};
