@@ -1,5 +1,6 @@
 // The clients under test, each started the way its users do. An adapter takes the address of the
-// stream, a token, and `take(type, id, data)`, and returns a function that closes it.
+// stream, a token, and `take(type, id, data)`, and gives a function that closes it.
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { EventSource as PackageEventSource } from 'eventsource';
 import { EventSource as UndiciEventSource } from 'undici';
@@ -39,24 +40,39 @@ function polyfill(url, token, take) {
     take);
 }
 
-function reactNative(url, token, take) {
+// React Native's bundler takes module syntax in any file; Node 18 wants to be told.
+async function reactNative(url, token, take) {
   globalThis.XMLHttpRequest = XMLHttpRequest;
-  const { default: EventSource } = require('react-native-sse');
+  const text = readFileSync(require.resolve('react-native-sse/src/EventSource.js'), 'utf8');
+  const { default: EventSource } = await import(
+    `data:text/javascript,${encodeURIComponent(text)}`);
   const source = new EventSource(url, { headers: { Authorization: `Bearer ${token}` },
     timeoutBeforeConnection: 0 });
   return listen(source, take);
 }
 
+// This client takes an id for received as soon as its line is, even if the rest of the block never
+// comes: cut there, it would skip that event. So the cursor is kept where events are handled, and
+// put into each request.
 function fetchEventSource(url, token, take) {
   globalThis.window ??= globalThis;
   globalThis.document ??= { hidden: false, addEventListener() {}, removeEventListener() {} };
   const { fetchEventSource: start } = require('@microsoft/fetch-event-source');
   const controller = new AbortController();
+  let cursor;
   start(url, {
+    fetch: (input, init) => {
+      const { 'last-event-id': early, ...headers } = init.headers;
+      return fetch(input, { ...init,
+        headers: cursor ? { ...headers, 'Last-Event-ID': cursor } : headers });
+    },
     headers: { Authorization: `Bearer ${token}` },
     signal: controller.signal,
     openWhenHidden: true,
-    onmessage: (event) => take(event.event, event.id, event.data),
+    onmessage(event) {
+      if (event.id) cursor = event.id;
+      take(event.event, event.id, event.data);
+    },
     onclose() {
       throw new Error('ended: come back');
     },

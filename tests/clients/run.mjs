@@ -6,7 +6,7 @@ import { startCutter } from './cutter.mjs';
 
 const spec = JSON.parse(process.argv[2]);
 const cutter = await startCutter(spec.host, spec.port, spec.cuts);
-const close = adapters[spec.client](`http://127.0.0.1:${cutter.port}${spec.path}`, spec.token,
+const close = await adapters[spec.client](`http://127.0.0.1:${cutter.port}${spec.path}`, spec.token,
   (type, id, data) => console.log(JSON.stringify({ type, id, data: JSON.parse(data) })));
 
 process.stdin.resume();
