@@ -56,7 +56,8 @@ function typeOf(schema) {
     }
     if (schema.allOf) {
         const more = fieldsOf({ properties: schema.allOf[1]?.properties }).map(({ name }) => name);
-        return [typeOf(schema.allOf[0]), more.length ? [' with ', h('code', {}, more.join(', '))] : ''];
+        return [typeOf(schema.allOf[0]),
+            more.length ? [' with ', h('code', {}, more.join(', '))] : ''];
     }
     if (schema.const !== undefined) {
         return h('code', {}, JSON.stringify(schema.const));
@@ -100,7 +101,7 @@ function fieldTable(given) {
     const rows = fieldsOf(given).map(({ name, schema, required }) => h('tr', {},
         h('td', {}, h('code', {}, required ? name : `${name}?`)),
         h('td', {}, typeOf(schema), boundsOf(schema)),
-        h('td', {}, prose(schema.description ?? (schema.$ref ? resolve(schema).description : '')))));
+        h('td', {}, prose(schema.description ?? resolve(schema).description))));
     return rows.length ? table(['member', 'type', ''], rows) : null;
 }
 
@@ -112,7 +113,8 @@ function parameterTable(parameters) {
         h('td', {}, parameter.in),
         h('td', {}, typeOf(parameter.schema), boundsOf(parameter.schema)),
         h('td', {}, prose(parameter.description))));
-    return rows.length ? [h('h4', {}, 'Parameters'), table(['name', 'in', 'type', ''], rows)] : null;
+    return rows.length
+        ? [h('h4', {}, 'Parameters'), table(['name', 'in', 'type', ''], rows)] : null;
 }
 
 function bodySection(body) {
@@ -126,7 +128,8 @@ function answerSection(responses) {
     for (const [status, given] of Object.entries(responses)) {
         if (given.$ref) {
             if (status !== 'default') {
-                errors.push(errors.length ? ', ' : '', h('a', { href: `#error-${status}` }, status));
+                errors.push(errors.length ? ', ' : '',
+                    h('a', { href: `#error-${status}` }, status));
             }
             continue;
         }
@@ -224,7 +227,8 @@ function problems() {
 function errors() {
     return {
         title: 'Errors',
-        links: [h('a', { href: '#errors' }, 'all')],
+        links: [h('a', { href: '#part-errors' }, 'by status'),
+            h('a', { href: '/errors' }, 'by code')],
         body: [
             h('p', {}, prose('Every error is `application/problem+json` (RFC 9457): '
                 + '`{type, title, status, code, detail, field?, requestId}`. Branch on `code`; '
@@ -268,7 +272,7 @@ async function main() {
     lead.replaceChildren(...prose(api.info.description).flat());
     for (const { title, links, body } of [...routes(), events(), errors(), shapes()]) {
         document.getElementById('contents').append(h('h2', {}, title), ...links);
-        document.getElementById('body').append(h('h2', { id: slug(title) }, title),
+        document.getElementById('body').append(h('h2', { id: `part-${slug(title)}` }, title),
             ...body.flat(Infinity).filter(Boolean));
     }
     if (location.hash) { // the browser looked for it before it was there

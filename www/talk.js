@@ -13,6 +13,8 @@ import * as view from './view.js';
 const { byId } = view;
 const PAGE = 50;          // messages of one request for history
 const GAP_PAGES = 4;      // pages of 100 to fill a gap; what is older comes on scrolling
+const OPEN_MAX = 600;     // messages kept of the open room while one reads its end
+const OPEN_KEPT = 400;    // and how many stay
 const END_PX = 80;        // this close to the end one reads the newest
 const OLDER_PX = 400;     // this close to the start the page before is read
 
@@ -269,6 +271,9 @@ export class Talk {
         this.#drawing = false;
         const { room } = this;
         if (room) {
+            if (this.#atEnd && room.messages.length > OPEN_MAX) {
+                room.trim(OPEN_KEPT);
+            }
             view.drawHead(room);
             view.drawMessages(room, this.#rooms, (action, item) => this.onFailed(action, item));
             this.#noteSeen(room);

@@ -209,9 +209,7 @@ function messageRow(item, rooms, place, act) {
             row.classList.toggle('pending', !item.id);
             row.classList.toggle('refused', Boolean(item.error));
             drawAvatar(row.querySelector('.avatar'), sender, name);
-            // The name stands before every message for those who listen, once for those who see.
-            setText(row.querySelector('.from b'), name);
-            row.setAttribute('aria-label', mine ? 'You' : name);
+            setText(row.querySelector('.from b'), mine ? 'You' : name);
             const time = row.querySelector('time');
             setText(time, clock.format(timeOf(item)));
             time.dateTime = new Date(timeOf(item)).toISOString();
