@@ -105,5 +105,7 @@ struct facts {
  * permission stand; backends gather `facts` within the transaction that carries it out. */
 MUST_CHECK int command_decide(const struct command *command, const struct facts *facts,
                               int64_t *ret_retry_after_ms);
+/* May the actor read the room: its history, state and members, and follow it? Pure. */
+MUST_CHECK int command_decide_read(const struct actor *actor, const struct facts *facts);
 
 #endif

@@ -131,6 +131,10 @@ struct journal_page {
     struct span spared_session; /* leave out what this session is spared; data NULL: nothing */
     int events_max;             /* at least 1 */
     size_t bytes_max;           /* on the wire; one event is always given */
+    const struct journal_gap *told; /* borrowed: gaps told on this way before, by the open or
+                                       by earlier pages, the last of each room. Left out when it
+                                       reaches no further: what was trimmed is told once */
+    int told_count;
     /* found */
     struct frame **frames;      /* refs, in order; owned by the request. The `own` encoding is
                                    resolved: each frame is as this user sees it */

@@ -1,0 +1,62 @@
+/* One command being carried out: what the parts of apply share.
+ *
+ * MODEL  a part either refuses (act_refuse: the outcome says why, nothing was written) or writes
+ *        records and emits events; both return 0. Any other return is a failure of the store.
+ * Floor: store. */
+#ifndef TIDINGS_STORE_ACT_H
+#define TIDINGS_STORE_ACT_H
+
+#include <jansson.h>
+
+#include "store/apply.h"
+#include "store/scene.h"
+
+struct act {
+    struct apply *apply;
+    struct ledger *ledger;
+    struct command *command;
+    struct scene scene;
+    struct arena bodies;    /* of the event that is being made */
+    struct room_info room;  /* as it is by now; texts in the results */
+};
+
+static inline int act_refuse(struct act *act, int err)
+{
+    act->command->outcome.err = err;
+    return 0;
+}
+
+/* Makes sure that realm and actor are kept, with the name and data the command has. */
+MUST_CHECK int act_begin(struct act *act);
+/* The user with that id, added if not there. */
+MUST_CHECK int act_user(struct act *act, struct span id, struct ledger_user *ret);
+
+/* The frame of an event of the room: `event` has type, place, bodies and what its type needs,
+ * with room_id, user_id as texts; gets id, number, timestamp and sender. ERR_FULL: too large. */
+MUST_CHECK int act_frame(struct act *act, struct ledger_event *event, struct frame **ret);
+/* Stores the event and takes over its frame. */
+MUST_CHECK int act_store(struct act *act, const struct ledger_event *event, struct frame *frame);
+/* Both. The JSON values are taken over; `own` may be NULL. */
+MUST_CHECK int act_emit(struct act *act, struct ledger_event *event, json_t *body, json_t *own);
+
+/* Fills the act's `room` from the scene. */
+MUST_CHECK int act_load_room(struct act *act);
+/* May the user (0: a new one) get one more membership, and the act's room `count` more members?
+ * If not, `*ret_full`. */
+MUST_CHECK int act_check_space(struct act *act, place_number user, int64_t count,
+                               bool *ret_full);
+
+/* Parts, by kind of command. All are called after command_decide allowed them. */
+MUST_CHECK int act_put_room(struct act *act);
+MUST_CHECK int act_delete_room(struct act *act);
+MUST_CHECK int act_join(struct act *act);
+MUST_CHECK int act_leave(struct act *act);
+MUST_CHECK int act_add_members(struct act *act);
+MUST_CHECK int act_put_member(struct act *act);
+MUST_CHECK int act_remove_member(struct act *act);
+
+/* A user enters: record, event, and from that event on a tenure unless one was opened before. */
+MUST_CHECK int act_enter(struct act *act, const struct ledger_user *user, enum role role,
+                         bool open_tenure);
+
+#endif

@@ -1,0 +1,40 @@
+/* What the files of reading share.
+ * Floor: store. */
+#ifndef TIDINGS_STORE_READING_PARTS_H
+#define TIDINGS_STORE_READING_PARTS_H
+
+#include "store/reading.h"
+#include "store/scene.h"
+#include "store/view.h"
+
+/* Records looked at for one request; beyond it ERR_MEMORY. */
+#define READING_SCRATCH_BYTES_MAX (64u << 20)
+
+/* Replaces the text by its copy in the arena. ERR_MEMORY. */
+MUST_CHECK int reading_keep(struct arena *arena, struct span *text);
+
+/* The scene of a room that the actor may read, else ERR_NOT_FOUND and what command_decide_read
+ * says. */
+MUST_CHECK int reading_scene(struct ledger *ledger, struct span realm, struct span room,
+                             const struct actor *actor, struct arena *arena, struct scene *ret);
+
+/* The user may read the room's history above `*ret`. `privileged`: not bound by `historyFrom`. */
+MUST_CHECK int reading_floor(struct ledger *ledger, const struct ledger_room *room,
+                             place_number user, bool privileged, struct event_id *ret);
+
+/* The event as `user` sees it. */
+MUST_CHECK int reading_frame(const struct ledger_event *event, struct span realm,
+                             struct span user, struct frame **ret);
+
+/* Gaps of reason GAP_EXPIRED into the arena: one for each room of the view that lost something
+ * visible above `after`, but not those of `told`. `realm` must be as in the ledger. */
+MUST_CHECK int reading_expired(struct ledger *ledger, const struct ledger_realm *realm,
+                               const struct view *view, struct event_id after,
+                               const struct journal_gap *told, int told_count,
+                               struct arena *arena, struct journal_gap **ret, int *ret_count);
+
+/* The first entry of a place above `after`; EVENT_ID_LAST if there is none. */
+MUST_CHECK int reading_first(struct ledger *ledger, place_number place, struct event_id after,
+                             struct event_id *ret);
+
+#endif

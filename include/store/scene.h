@@ -1,0 +1,21 @@
+/* What the ledger knows about a command: the records it touches and the facts to decide it by.
+ *
+ * Floor: store. Texts live as the ledger says. */
+#ifndef TIDINGS_STORE_SCENE_H
+#define TIDINGS_STORE_SCENE_H
+
+#include "store/ledger.h"
+
+/* Whatever is not there has place (or user) 0. */
+struct scene {
+    struct ledger_realm realm;
+    struct ledger_room room;
+    struct ledger_user actor, target;
+    struct ledger_member member, target_member;
+    struct facts facts;
+};
+
+MUST_CHECK int scene_gather(struct ledger *ledger, const struct command *command, int64_t now_ms,
+                            struct arena *arena, struct scene *ret);
+
+#endif

@@ -1,0 +1,60 @@
+/* What a reader may see: for each place the stretches of ids that are visible in it.
+ *
+ * WHY    what counts is the membership at an event's position, not at the time it is read.
+ * MODEL  within a tenure everything is visible; between tenures, in a room that may be watched,
+ *        only what is for watchers and not older than the watching reaches back.
+ *
+ *            tenures        [=======]          [=====]      [=========...
+ *            watch_since        |.................................
+ *            stretches      [=======][........][=====][....][=========...
+ *
+ *        The user's own place and the realm's are sources too, visible throughout.
+ * BOUNDS a source for each room the user was in after the cursor or that is named, a stretch for
+ *        each tenure that ends after it.
+ * Floor: store. Owns its arrays; valid within the snapshot it was made in. */
+#ifndef TIDINGS_STORE_VIEW_H
+#define TIDINGS_STORE_VIEW_H
+
+#include "store/journal.h"
+#include "store/ledger.h"
+
+struct stretch {
+    struct event_id from, until; /* both included */
+    bool watched;                /* only event types for watchers */
+};
+
+struct source {
+    place_number place;
+    int first, count; /* stretches, in order of ids */
+    bool is_room;
+};
+
+struct view {
+    struct source *sources; /* in order of places */
+    int count, size;
+    struct stretch *stretches;
+    int stretch_count, stretch_size;
+};
+
+void view_init(struct view *view);
+void view_fini(struct view *view);
+
+/* What `follow` may see above `after`; `user` is follow->user's place, 0 if not known. */
+MUST_CHECK int view_load(struct view *view, struct ledger *ledger, place_number realm,
+                         place_number user, const struct follow_spec *follow,
+                         struct event_id after);
+/* Adds one source with one stretch, everything above `after`. Keep the order with view_sort. */
+MUST_CHECK int view_add(struct view *view, place_number place, bool is_room,
+                        struct event_id after, bool watched);
+void view_sort(struct view *view);
+
+bool view_shows(const struct view *view, place_number place, struct event_id id,
+                enum event_type type);
+/* True when a stretch of the source has ids with after < id <= until. */
+bool view_overlaps(const struct view *view, const struct source *source, struct event_id after,
+                   struct event_id until);
+
+/* The id directly below; of 0-0 itself. */
+struct event_id event_id_previous(struct event_id id);
+
+#endif

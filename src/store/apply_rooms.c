@@ -1,0 +1,204 @@
+#include <assert.h>
+
+#include "base/err.h"
+#include "store/act.h"
+#include "store/shape.h"
+
+static int keep(struct act *act, struct span *text)
+{
+    struct span copy = arena_copy(act->apply->results, *text);
+    if (text->data && !copy.data)
+        return ERR_MEMORY;
+    *text = copy;
+    return 0;
+}
+
+/* The texts of the act's room into the results, where they outlive the records. */
+static int keep_room(struct act *act)
+{
+    struct room_info *room = &act->room;
+    int err = keep(act, &room->id);
+    if (!err)
+        err = keep(act, &room->name);
+    if (!err)
+        err = keep(act, &room->topic);
+    if (!err)
+        err = keep(act, &room->data);
+    return err;
+}
+
+int act_load_room(struct act *act)
+{
+    assert(act->scene.room.place);
+    act->room = act->scene.room.info;
+    return keep_room(act);
+}
+
+int act_check_space(struct act *act, place_number user, int64_t count, bool *ret_full)
+{
+    int64_t rooms = 0;
+    int err = 0;
+    if (user)
+        err = act->ledger->ops->room_count_of_user(act->ledger, user, &rooms);
+    *ret_full = rooms >= ROOMS_OF_USER_MAX || act->room.member_count > ROOM_MEMBERS_MAX - count;
+    return err;
+}
+
+static void change_room(struct room_info *room, const struct room_change *change)
+{
+    if (change->has_kind)
+        room->kind = change->kind;
+    if (change->has_name)
+        room->name = change->name;
+    if (change->has_topic)
+        room->topic = change->topic;
+    if (change->has_announce)
+        room->announce = change->announce;
+    if (change->has_slow_mode)
+        room->slow_mode_s = change->slow_mode_s;
+    if (change->has_history_from)
+        room->history_from = change->history_from;
+    if (change->has_data)
+        room->data = change->data;
+}
+
+static bool room_differs(const struct room_info *a, const struct room_info *b)
+{
+    return a->kind != b->kind || !span_equal(a->name, b->name) ||
+           !span_equal(a->topic, b->topic) || a->announce != b->announce ||
+           a->slow_mode_s != b->slow_mode_s || a->history_from != b->history_from ||
+           !span_equal(a->data, b->data);
+}
+
+static int emit_room(struct act *act, enum event_type type, bool ends_watching)
+{
+    struct ledger_event event = {
+        .type = type,
+        .place = act->scene.room.place,
+        .room_id = act->room.id,
+        .ends_watching = ends_watching,
+    };
+    if (type == EVENT_ROOM_CREATED) {
+        event.user = act->scene.actor.place;
+        event.user_id = act->command->actor.user;
+    }
+    int err = act_emit(act, &event, shape_room(&act->room, ROLE_NONE, -1), NULL);
+    if (!err && type == EVENT_ROOM_CREATED)
+        err = act->ledger->ops->tenure_open(act->ledger, event.user, event.place, event.id);
+    return err;
+}
+
+/* The creator sees the room from its first event on. */
+static int create(struct act *act)
+{
+    struct ledger *ledger = act->ledger;
+    bool full;
+    act->room = (struct room_info){
+        .id = act->command->room,
+        .kind = ROOM_PUBLIC,
+        .name = span_text(""),
+        .topic = span_text(""),
+        .data = span_text("{}"),
+        .version = 1,
+        .created_at_ms = act->apply->now_ms,
+    };
+    change_room(&act->room, &act->command->change);
+    int err = act_check_space(act, act->scene.actor.place, 1, &full);
+    if (!err && full)
+        return act_refuse(act, ERR_FULL);
+    if (!err)
+        err = keep_room(act);
+    if (!err)
+        err = act_begin(act);
+    if (!err && act->room.kind == ROOM_PUBLIC)
+        err = ledger->ops->id_next(ledger, act->scene.realm.place, act->apply->now_ms,
+                                   &act->room.public_since);
+    if (!err)
+        err = ledger->ops->room_add(ledger, act->scene.realm.place, &act->room,
+                                    &act->scene.room.place);
+    if (err)
+        return err;
+    act->room.member_count = 1;
+    err = emit_room(act, EVENT_ROOM_CREATED, false);
+    act->room.member_count = 0;
+    if (!err)
+        err = act_enter(act, &act->scene.actor, ROLE_OWNER, false);
+    act->command->outcome.created = true;
+    act->command->outcome.role = ROLE_OWNER;
+    act->command->outcome.room = act->room;
+    return err;
+}
+
+static int update(struct act *act)
+{
+    struct outcome *outcome = &act->command->outcome;
+    const struct room_info *before = &act->scene.room.info;
+    enum room_kind kind_before = before->kind;
+    int err = act_begin(act);
+    if (err)
+        return err;
+    act->room = *before;
+    change_room(&act->room, &act->command->change);
+    bool differs = room_differs(&act->room, before);
+    err = keep_room(act);
+    if (!err && differs) {
+        struct ledger *ledger = act->ledger;
+        act->room.version++;
+        if (act->room.kind == ROOM_PUBLIC && kind_before != ROOM_PUBLIC)
+            err = ledger->ops->id_next(ledger, act->scene.realm.place, act->apply->now_ms,
+                                       &act->room.public_since);
+        if (!err)
+            err = ledger->ops->room_set(ledger, act->scene.room.place, &act->room);
+        if (!err)
+            err = emit_room(act, EVENT_ROOM_UPDATED,
+                            kind_before == ROOM_PUBLIC && act->room.kind != ROOM_PUBLIC);
+    }
+    outcome->role = act->scene.member.role;
+    outcome->room = act->room;
+    return err;
+}
+
+int act_put_room(struct act *act)
+{
+    return act->scene.room.place ? update(act) : create(act);
+}
+
+int act_delete_room(struct act *act)
+{
+    int err = act_load_room(act);
+    if (!err)
+        err = act_begin(act);
+    if (!err)
+        err = emit_room(act, EVENT_ROOM_DELETED, true);
+    if (!err)
+        err = act->ledger->ops->room_remove(act->ledger, act->scene.room.place,
+                                            act->scene.realm.head);
+    return err;
+}
+
+static int join(struct act *act)
+{
+    struct outcome *outcome = &act->command->outcome;
+    int err = act_load_room(act);
+    if (err)
+        return err;
+    outcome->role = act->scene.member.role;
+    if (act->scene.member.role == ROLE_NONE) {
+        bool full;
+        err = act_check_space(act, act->scene.actor.place, 1, &full);
+        if (!err && full)
+            return act_refuse(act, ERR_FULL);
+        if (!err)
+            err = act_begin(act);
+        if (!err)
+            err = act_enter(act, &act->scene.actor, ROLE_MEMBER, true);
+        outcome->role = ROLE_MEMBER;
+    }
+    outcome->room = act->room;
+    return err;
+}
+
+int act_join(struct act *act)
+{
+    return act->scene.room.place ? join(act) : create(act);
+}

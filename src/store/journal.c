@@ -1,0 +1,71 @@
+#include "store/journal.h"
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "store/memory.h"
+#include "store/request.h"
+
+void journal_request_begin(struct journal_request *request)
+{
+    request->err = 0;
+    arena_init(&request->arena, REQUEST_ARENA_BYTES_MAX);
+}
+
+void journal_request_finish(struct journal_request *request, int err)
+{
+    request->err = err;
+    mailbox_push(request->home, &request->letter);
+}
+
+int journal_new(const struct settings *settings, journal_follower follower, void *context,
+                char *why, size_t why_size, struct journal **ret)
+{
+    struct span url = span_text(settings->journal_url);
+    if (span_is(url, "memory:"))
+        return memory_journal_new(settings, follower, context, why, why_size, ret);
+    snprintf(why, why_size, "journal.url: neither memory: nor sqlite:PATH");
+    return ERR_CONFIG;
+}
+
+struct journal *journal_free(struct journal *journal)
+{
+    if (journal)
+        journal->ops->close(journal);
+    return NULL;
+}
+
+static void frames_fini(struct frame **frames, int count)
+{
+    for (int i = 0; i < count; i++)
+        frame_unref(frames[i]);
+}
+
+void journal_append_fini(struct journal_append *append)
+{
+    arena_fini(&append->request.arena);
+}
+
+void journal_open_fini(struct journal_open *open)
+{
+    frames_fini(open->history_frames, open->history_count);
+    open->history_count = 0;
+    arena_fini(&open->request.arena);
+}
+
+void journal_page_fini(struct journal_page *page)
+{
+    frames_fini(page->frames, page->frame_count);
+    page->frame_count = 0;
+    arena_fini(&page->request.arena);
+}
+
+void journal_history_fini(struct journal_history *history)
+{
+    arena_fini(&history->request.arena);
+}
+
+void journal_read_fini(struct journal_read *read)
+{
+    arena_fini(&read->request.arena);
+}

@@ -1,0 +1,296 @@
+/* Two ways lead to a page. Near the head the entries of the whole realm are walked and tried
+ * against the view: a reader of 5,000 rooms who was away for a minute costs what happened in
+ * that minute. Further back the sources are merged, which costs a seek for each. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "store/merge.h"
+#include "store/reading_parts.h"
+
+/* Entries that cost as much to walk as one source to seek. */
+#define WALK_ENTRIES_PER_SOURCE 8
+#define WALK_ENTRIES_MIN 512
+
+int reading_frame(const struct ledger_event *event, struct span realm, struct span user,
+                  struct frame **ret)
+{
+    bool own = event->own_body.data && event->user_id.data && span_equal(event->user_id, user);
+    const struct frame_spec spec = {
+        .type = event->type,
+        .audience = event->audience,
+        .type_name = event->type_name,
+        .id = event->id,
+        .number = event->number,
+        .timestamp_ms = event->timestamp_ms,
+        .realm = realm,
+        .room = event->room_id,
+        .user = event->user_id,
+        .spared = event->spared,
+        .spared_user = event->spared.data ? event->sender_id : (struct span){0},
+        .body = own ? event->own_body : event->body,
+        .ends_watching = event->ends_watching,
+    };
+    return frame_new(&spec, ret);
+}
+
+static int note_first(void *context, struct event_id id, place_number place,
+                      enum event_type type)
+{
+    *(struct event_id *)context = id;
+    return 0;
+}
+
+int reading_first(struct ledger *ledger, place_number place, struct event_id after,
+                  struct event_id *ret)
+{
+    const struct ledger_range range = {
+        .place = place, .after = after, .before = EVENT_ID_LAST, .limit = 1};
+    *ret = EVENT_ID_LAST;
+    return ledger->ops->ids(ledger, &range, note_first, ret);
+}
+
+static bool is_told(const struct journal_gap *gap, const struct journal_gap *told, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (span_equal(told[i].room, gap->room) &&
+            event_id_compare(told[i].before, gap->before) >= 0)
+            return true;
+    }
+    return false;
+}
+
+/* Sets `*ret_lost` when the room has lost something that the view shows above `after`. */
+static int expired_gap(struct ledger *ledger, const struct ledger_realm *realm,
+                       const struct view *view, const struct source *source,
+                       struct event_id after, struct arena *scratch, struct journal_gap *gap,
+                       bool *ret_lost)
+{
+    struct ledger_room room;
+    int err = ledger->ops->room_at(ledger, source->place, scratch, &room);
+    if (err)
+        return err;
+    *ret_lost = view_overlaps(view, source, after, room.gone);
+    if (!*ret_lost)
+        return 0;
+    *gap = (struct journal_gap){.room = room.info.id, .after = after, .reason = GAP_EXPIRED};
+    err = reading_first(ledger, source->place, room.gone, &gap->before);
+    if (event_id_compare(gap->before, realm->head) > 0)
+        gap->before = realm->head;
+    return err;
+}
+
+static int collect_expired(struct ledger *ledger, const struct ledger_realm *realm,
+                           const struct view *view, struct event_id after,
+                           struct arena *arena, struct journal_gap *gaps, int *count,
+                           const struct journal_gap *told, int told_count)
+{
+    int err = 0;
+    for (int i = 0; i < view->count && !err; i++) {
+        struct journal_gap gap;
+        struct arena scratch;
+        bool lost = false;
+        if (!view->sources[i].is_room)
+            continue;
+        arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
+        err = expired_gap(ledger, realm, view, &view->sources[i], after, &scratch, &gap, &lost);
+        if (!err && lost && !is_told(&gap, told, told_count)) {
+            err = reading_keep(arena, &gap.room);
+            gaps[(*count)++] = gap;
+        }
+        arena_fini(&scratch);
+    }
+    return err;
+}
+
+int reading_expired(struct ledger *ledger, const struct ledger_realm *realm,
+                    const struct view *view, struct event_id after,
+                    const struct journal_gap *told, int told_count, struct arena *arena,
+                    struct journal_gap **ret, int *ret_count)
+{
+    int count = 0;
+    if (view->count == 0 || event_id_compare(realm->gone, after) <= 0)
+        return 0;
+    struct journal_gap *gaps = arena_alloc(arena, (size_t)view->count * sizeof(*gaps));
+    if (!gaps)
+        return ERR_MEMORY;
+    int err = collect_expired(ledger, realm, view, after, arena, gaps, &count, told, told_count);
+    *ret = gaps;
+    *ret_count = count;
+    return err;
+}
+
+/* The ids of a page. */
+struct selection {
+    const struct view *view;
+    struct event_id *ids;
+    int count, max;
+    bool complete; /* nothing visible stands between the last of them and the head */
+};
+
+#define WALK_FULL 1 /* positive: no error */
+
+static int note_walked(void *context, struct event_id id, place_number place,
+                       enum event_type type)
+{
+    struct selection *selection = context;
+    if (!view_shows(selection->view, place, id, type))
+        return 0;
+    if (selection->count == selection->max)
+        return WALK_FULL;
+    selection->ids[selection->count++] = id;
+    return 0;
+}
+
+static int select_walking(struct ledger *ledger, const struct ledger_realm *realm,
+                          struct event_id after, int entries, struct selection *selection)
+{
+    int err = ledger->ops->realm_ids(ledger, realm->place, after, entries, note_walked,
+                                     selection);
+    selection->complete = err == 0;
+    return err == WALK_FULL ? 0 : err;
+}
+
+static int select_merging(struct ledger *ledger, struct event_id after,
+                          struct selection *selection)
+{
+    struct merge merge;
+    const struct merge_spec spec = {
+        .after = after, .before = EVENT_ID_LAST, .wanted = selection->max + 1, .quota = -1};
+    int err = merge_init(&merge, ledger, selection->view, &spec);
+    if (err)
+        return err;
+    while (!err && !selection->complete) {
+        struct event_id id;
+        err = merge_next(&merge, &id);
+        if (err == ERR_NOT_FOUND) {
+            err = 0;
+            selection->complete = true;
+        } else if (!err && selection->count == selection->max) {
+            break;
+        } else if (!err) {
+            selection->ids[selection->count++] = id;
+        }
+    }
+    merge_fini(&merge);
+    return err;
+}
+
+static int select_ids(struct ledger *ledger, const struct ledger_realm *realm,
+                      struct event_id after, struct selection *selection)
+{
+    struct event_id id;
+    uint64_t number = 0;
+    int err = ledger->ops->event_at_or_below(ledger, realm->place, after, &id, &number);
+    if (err && err != ERR_NOT_FOUND)
+        return err;
+    assert(number <= realm->head_number);
+    uint64_t entries = realm->head_number - number;
+    uint64_t cheap = (uint64_t)selection->view->count * WALK_ENTRIES_PER_SOURCE;
+    if (entries == 0)
+        selection->complete = true;
+    else if (entries <= cheap || entries <= WALK_ENTRIES_MIN)
+        return select_walking(ledger, realm, after, (int)entries, selection);
+    else
+        return select_merging(ledger, after, selection);
+    return 0;
+}
+
+static bool is_spared(const struct journal_page *page, const struct ledger_event *event)
+{
+    return page->spared_session.data && event->spared.data &&
+           span_equal(event->spared, page->spared_session) &&
+           span_equal(event->sender_id, page->follow.user);
+}
+
+/* Reads the event and adds its frame; `*ret_full` when the page can take no more. */
+static int add_event(struct ledger *ledger, const struct ledger_realm *realm,
+                     struct journal_page *page, struct event_id id, size_t *bytes, bool *ret_full)
+{
+    struct arena scratch;
+    struct ledger_event event;
+    struct frame *frame = NULL;
+    arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
+    int err = ledger->ops->event_find(ledger, realm->place, id, &scratch, &event);
+    if (!err && !is_spared(page, &event))
+        err = reading_frame(&event, page->follow.realm, page->follow.user, &frame);
+    arena_fini(&scratch);
+    if (err || !frame)
+        return err;
+    if (page->frame_count > 0 && *bytes + frame->size > page->bytes_max) {
+        *ret_full = true;
+        frame_unref(frame);
+        return 0;
+    }
+    *bytes += frame->size;
+    page->frames[page->frame_count++] = frame;
+    return 0;
+}
+
+static int fill(struct ledger *ledger, const struct ledger_realm *realm,
+                struct journal_page *page, const struct selection *selection)
+{
+    size_t bytes = 0;
+    page->frames = arena_alloc(&page->request.arena,
+                               (size_t)selection->count * sizeof(*page->frames) + 1);
+    if (!page->frames)
+        return ERR_MEMORY;
+    for (int i = 0; i < selection->count; i++) {
+        bool full = false;
+        int err = add_event(ledger, realm, page, selection->ids[i], &bytes, &full);
+        if (err || full)
+            return err;
+        page->upto = selection->ids[i];
+    }
+    if (selection->complete)
+        page->upto = realm->head;
+    return 0;
+}
+
+static int read_page(struct ledger *ledger, const struct ledger_realm *realm,
+                     struct journal_page *page, struct view *view)
+{
+    struct ledger_user user = {0};
+    struct arena scratch;
+    arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
+    int err = ledger->ops->user_find(ledger, realm->place, page->follow.user, &scratch, &user);
+    arena_fini(&scratch);
+    if (err && err != ERR_NOT_FOUND)
+        return err;
+    err = view_load(view, ledger, realm->place, user.place, &page->follow, page->after);
+    if (!err)
+        err = reading_expired(ledger, realm, view, page->after, page->told, page->told_count,
+                              &page->request.arena, &page->gaps, &page->gap_count);
+    if (err)
+        return err;
+    struct selection selection = {.view = view, .max = page->events_max};
+    selection.ids = malloc((size_t)selection.max * sizeof(*selection.ids));
+    if (!selection.ids)
+        return ERR_MEMORY;
+    err = select_ids(ledger, realm, page->after, &selection);
+    if (!err)
+        err = fill(ledger, realm, page, &selection);
+    free(selection.ids);
+    return err;
+}
+
+int reading_page(struct ledger *ledger, struct journal_page *page)
+{
+    struct ledger_realm realm;
+    struct view view;
+    assert(page->events_max >= 1);
+    page->frames = NULL;
+    page->gaps = NULL;
+    page->frame_count = page->gap_count = 0;
+    page->upto = page->head = page->after;
+    int err = ledger->ops->realm_find(ledger, page->follow.realm, &realm);
+    if (err)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    page->head = realm.head;
+    if (event_id_compare(page->after, realm.head) >= 0)
+        return 0;
+    view_init(&view);
+    err = read_page(ledger, &realm, page, &view);
+    view_fini(&view);
+    return err;
+}

@@ -1,0 +1,70 @@
+#include "store/scene.h"
+
+#include "base/err.h"
+
+/* What is looked up may be missing. */
+static int allow_missing(int err)
+{
+    return err == ERR_NOT_FOUND ? 0 : err;
+}
+
+static int gather_user(struct ledger *ledger, const struct scene *scene, struct span id,
+                       struct arena *arena, struct ledger_user *user, struct ledger_member *member)
+{
+    int err = ledger->ops->user_find(ledger, scene->realm.place, id, arena, user);
+    if (!err && scene->room.place)
+        err = ledger->ops->member_find(ledger, scene->room.place, user->place, member);
+    return allow_missing(err);
+}
+
+static bool may_take_an_owner(const struct command *command)
+{
+    return command->kind == COMMAND_LEAVE || command->kind == COMMAND_PUT_MEMBER ||
+           command->kind == COMMAND_REMOVE_MEMBER;
+}
+
+static int gather_facts(struct ledger *ledger, const struct command *command, int64_t now_ms,
+                        struct scene *scene)
+{
+    struct facts *facts = &scene->facts;
+    facts->now_ms = now_ms;
+    facts->room_exists = scene->room.place != 0;
+    if (!facts->room_exists)
+        return 0;
+    facts->room = scene->room.info;
+    facts->role = scene->member.role;
+    facts->target_role = scene->target_member.role;
+    facts->muted = scene->member.muted_until_ms > now_ms;
+    int err = 0;
+    if (may_take_an_owner(command))
+        err = ledger->ops->owner_count(ledger, scene->room.place, &facts->owner_count);
+    if (!err && facts->room.slow_mode_s > 0 && command->kind == COMMAND_SEND_MESSAGE &&
+        scene->actor.place) {
+        struct event_id id;
+        err = allow_missing(ledger->ops->last_message_of_sender(
+            ledger, scene->actor.place, scene->room.place, &id, &facts->last_message_ms));
+    }
+    return err;
+}
+
+int scene_gather(struct ledger *ledger, const struct command *command, int64_t now_ms,
+                 struct arena *arena, struct scene *ret)
+{
+    struct scene scene = {.facts = {.now_ms = now_ms}};
+    int err = ledger->ops->realm_find(ledger, command->realm, &scene.realm);
+    if (!err && command->room.data)
+        err = allow_missing(ledger->ops->room_find(ledger, scene.realm.place, command->room,
+                                                   arena, &scene.room));
+    if (!err)
+        err = gather_user(ledger, &scene, command->actor.user, arena, &scene.actor,
+                          &scene.member);
+    if (!err && command->target.data)
+        err = gather_user(ledger, &scene, command->target, arena, &scene.target,
+                          &scene.target_member);
+    if (!err)
+        err = gather_facts(ledger, command, now_ms, &scene);
+    err = allow_missing(err);
+    if (!err)
+        *ret = scene;
+    return err;
+}

@@ -1,0 +1,151 @@
+/* What a reader has lost is told: events that are no longer kept, and more than a resume sends. */
+#include <unistd.h>
+
+#include "play.h"
+
+static void more_than_the_limit_is_told_room_by_room(void **state)
+{
+    struct play *play = play_new();
+    assert_err(play_put_room(play, "ann", "busy", ROOM_PUBLIC), ERR_OK);
+    assert_err(play_put_room(play, "ann", "early", ROOM_PUBLIC), ERR_OK);
+    assert_err(play_put_room(play, "ann", "late", ROOM_PUBLIC), ERR_OK);
+    struct event_id start = play_head(play), ids[20];
+    play_say(play, "ann", "early", "e1");
+    for (int i = 0; i < 20; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "m%d", i);
+        ids[i] = play_say(play, "ann", i == 18 ? "late" : "busy", name);
+    }
+    struct journal_open open;
+    play_resume(play, play_all("ann"), start, 5, &open);
+    assert_int_equal(open.verdict, OPEN_RESUMED);
+    assert_id_equal(open.start, start);
+    assert_id_equal(open.replay_from, ids[14]);
+    assert_int_equal(open.gap_count, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(open.gaps[i].reason, GAP_LIMIT);
+        assert_id_equal(open.gaps[i].after, start);
+        assert_id_equal(open.gaps[i].before, ids[15]);
+        assert_true(span_is(open.gaps[i].room, i == 0 ? "busy" : "early"));
+    }
+    assert_string_equal(play_seen(play, play_all("ann"), open.replay_from, 100),
+                        "new_message:m15 new_message:m16 new_message:m17 new_message:m18 "
+                        "new_message:m19");
+    journal_open_fini(&open);
+    play_resume(play, play_all("ann"), start, 21, &open);
+    assert_int_equal(open.gap_count, 0);
+    assert_id_equal(open.replay_from, start);
+    journal_open_fini(&open);
+    play_free(play);
+}
+
+static void only_what_one_may_see_counts_for_the_limit(void **state)
+{
+    struct play *play = play_new();
+    assert_err(play_put_room(play, "ann", "tea", ROOM_PUBLIC), ERR_OK);
+    assert_err(play_put_room(play, "eve", "other", ROOM_PUBLIC), ERR_OK);
+    struct event_id start = play_head(play);
+    for (int i = 0; i < 30; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "m%d", i);
+        play_say(play, i % 10 ? "eve" : "ann", i % 10 ? "other" : "tea", name);
+    }
+    struct journal_open open;
+    play_resume(play, play_all("ann"), start, 3, &open);
+    assert_int_equal(open.gap_count, 0);
+    journal_open_fini(&open);
+    play_resume(play, play_all("ann"), start, 2, &open);
+    assert_int_equal(open.gap_count, 1);
+    assert_string_equal(play_seen(play, play_all("ann"), open.replay_from, 100),
+                        "new_message:m10 new_message:m20");
+    journal_open_fini(&open);
+    play_free(play);
+}
+
+/* Trimming may lag: posts elsewhere until the resume tells of a gap. */
+static void wait_for_gap(struct play *play, struct event_id start, struct journal_open *open)
+{
+    for (int i = 0; i < 2000; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "w%d", i);
+        play_say(play, "eve", "noise", name);
+        play_resume(play, play_all("ann"), start, 10000, open);
+        if (open->gap_count > 0)
+            return;
+        journal_open_fini(open);
+        usleep(2000);
+    }
+    fail_msg("nothing was trimmed");
+}
+
+static void what_is_no_longer_kept_is_told(void **state)
+{
+    struct play *play = play_new_keeping(20);
+    struct event_id ids[100];
+    assert_err(play_put_room(play, "eve", "noise", ROOM_PUBLIC), ERR_OK);
+    assert_err(play_put_room(play, "ann", "tea", ROOM_PUBLIC), ERR_OK);
+    assert_err(play_put_room(play, "ann", "quiet", ROOM_PUBLIC), ERR_OK);
+    struct event_id start = play_head(play);
+    for (int i = 0; i < 100; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "m%d", i);
+        ids[i] = play_say(play, "ann", "tea", name);
+    }
+    struct journal_open open;
+    wait_for_gap(play, start, &open);
+    assert_int_equal(open.verdict, OPEN_RESUMED);
+    assert_int_equal(open.gap_count, 1);
+    assert_int_equal(open.gaps[0].reason, GAP_EXPIRED);
+    assert_true(span_is(open.gaps[0].room, "tea"));
+    assert_id_equal(open.gaps[0].after, start);
+    int first = 0;
+    while (first < 100 && event_id_compare(ids[first], open.gaps[0].before) < 0)
+        first++;
+    assert_true(first >= 1 && first <= 80);
+    assert_id_equal(open.gaps[0].before, ids[first]);
+
+    struct journal_page page = {
+        .follow = play_all("ann"), .after = start, .events_max = 200, .bytes_max = 1 << 20};
+    play_page(play, &page);
+    assert_int_equal(page.gap_count, 1);
+    assert_int_equal(page.frame_count, 100 - first);
+    assert_id_equal(page.frames[0]->id, ids[first]);
+    journal_page_fini(&page);
+    page.told = open.gaps;
+    page.told_count = open.gap_count;
+    play_page(play, &page);
+    assert_int_equal(page.gap_count, 0);
+    journal_page_fini(&page);
+    journal_open_fini(&open);
+
+    /* One who is past what is gone has lost nothing; one whose cursor is gone is not foreign. */
+    play_resume(play, play_all("ann"), ids[99], 10000, &open);
+    assert_int_equal(open.gap_count, 0);
+    journal_open_fini(&open);
+    play_resume(play, play_all("ann"), ids[0], 10000, &open);
+    assert_int_equal(open.verdict, OPEN_RESUMED);
+    journal_open_fini(&open);
+    /* Nor has one who joined only afterwards. */
+    assert_err(play_join(play, "bob", "tea"), ERR_OK);
+    play_resume(play, play_all("bob"), start, 10000, &open);
+    assert_int_equal(open.gap_count, 0);
+    journal_open_fini(&open);
+
+    struct journal_history history = play_history_spec("ann", "tea", 100);
+    play_history(play, &history);
+    assert_true(history.incomplete);
+    history = play_history_spec("ann", "quiet", 100);
+    play_history(play, &history);
+    assert_false(history.incomplete);
+    play_free(play);
+}
+
+int run_gap_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(more_than_the_limit_is_told_room_by_room),
+        cmocka_unit_test(only_what_one_may_see_counts_for_the_limit),
+        cmocka_unit_test(what_is_no_longer_kept_is_told),
+    };
+    return cmocka_run_group_tests_name("gaps", tests, NULL, NULL);
+}

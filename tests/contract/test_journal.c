@@ -1,0 +1,22 @@
+/* The contract of the journal, over the backend whose URL is the one argument: `memory:`, or
+ * `sqlite:`, which gets a file of its own for each test. */
+#include <stdio.h>
+
+#include "play.h"
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: test_journal memory:|sqlite:\n");
+        return 2;
+    }
+    play_backend = argv[1];
+    int failed = run_append_tests();
+    failed += run_permission_tests();
+    failed += run_replay_tests();
+    failed += run_gap_tests();
+    failed += run_history_tests();
+    failed += run_state_tests();
+    failed += run_order_tests();
+    return failed;
+}
