@@ -28,6 +28,9 @@ struct server *server_free(struct server *server);
  * SIGINT drain (a second one ends at once), SIGHUP calls `on_reload`. */
 MUST_CHECK int server_run(struct server *server, void (*on_reload)(void *context), void *context);
 
+/* As SIGTERM: drains, from any thread; a second call ends at once. */
+void server_stop(struct server *server);
+
 enum server_state server_state(const struct server *server);
 int server_worker_count(const struct server *server);
 struct worker *server_worker(const struct server *server, int index);

@@ -40,6 +40,7 @@ struct stream_ops {
 
 enum stream_state { STREAM_IDLE, STREAM_OPEN, STREAM_ENDING, STREAM_CLOSED };
 
+struct stream_head;
 struct stream_tls;
 
 struct stream {
@@ -48,13 +49,15 @@ struct stream {
     struct stream *due_next;  /* in the worker's list of due streams */
     struct stream *previous, *next; /* all streams of the worker */
     struct stream_tls *tls;   /* NULL: plain */
-    char *head;               /* rest of the response head, owned; NULL once it is written */
-    uint32_t head_len, head_at;
+    void (*on_opened)(struct stream *stream, int err); /* still to be called */
+    struct stream_head *head; /* rest of the response head, owned; NULL once it is written */
     uint32_t stray_bytes;     /* inbound bytes dropped so far */
     int fd;
     uint8_t state;            /* enum stream_state */
     bool due;                 /* in the list of due streams */
     bool writable;            /* the last write took everything */
+    bool head_only;           /* the answer to a HEAD: nothing follows the head */
+    bool failed;              /* closed without a clean end */
 };
 
 /* Something is queued: to be written in this turn's slice or the next. Cheap to repeat. */
