@@ -16,8 +16,8 @@ struct act {
     struct ledger *ledger;
     struct command *command;
     struct scene scene;
-    struct arena bodies;    /* of the event that is being made */
-    struct room_info room;  /* as it is by now; texts in the results */
+    struct arena bodies;   /* of the event that is being made */
+    struct room_info room; /* as it is by now; texts in the results */
 };
 
 static inline int act_refuse(struct act *act, int err)
@@ -43,8 +43,7 @@ MUST_CHECK int act_emit(struct act *act, struct ledger_event *event, json_t *bod
 MUST_CHECK int act_load_room(struct act *act);
 /* May the user (0: a new one) get one more membership, and the act's room `count` more members?
  * If not, `*ret_full`. */
-MUST_CHECK int act_check_space(struct act *act, place_number user, int64_t count,
-                               bool *ret_full);
+MUST_CHECK int act_check_space(struct act *act, place_number user, int64_t count, bool *ret_full);
 
 /* Parts, by kind of command. All are called after command_decide allowed them. */
 MUST_CHECK int act_put_room(struct act *act);

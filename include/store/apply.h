@@ -26,7 +26,7 @@ struct apply {
     int64_t now_ms;        /* the journal's clock */
     struct frame **frames; /* refs, in order: what was done since the last apply_forget */
     int frame_count;
-    int frame_size;        /* entries allocated */
+    int frame_size; /* entries allocated */
 };
 
 void apply_init(struct apply *apply, struct ledger *ledger, const struct settings *settings);
@@ -42,8 +42,7 @@ MUST_CHECK int apply_command(struct apply *apply, struct command *command, int64
 MUST_CHECK int apply_append(struct apply *apply, struct journal_append *append, int64_t now_ms);
 
 /* Writes what reading_open asked for by `note_device`; monotonic. As apply_command. */
-MUST_CHECK int apply_device(struct apply *apply, const struct journal_open *open,
-                            int64_t now_ms);
+MUST_CHECK int apply_device(struct apply *apply, const struct journal_open *open, int64_t now_ms);
 
 /* Lets go of the frames: after the follower was told of them, or after a roll-back. */
 void apply_forget(struct apply *apply);

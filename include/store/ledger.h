@@ -36,8 +36,8 @@ typedef uint64_t place_number; /* 0: none */
 
 struct ledger_realm {
     place_number place;
-    struct event_id head;  /* last entry, 0-0 if none; stays when events are trimmed */
-    uint64_t head_number;  /* its dense number, 0 if none */
+    struct event_id head; /* last entry, 0-0 if none; stays when events are trimmed */
+    uint64_t head_number; /* its dense number, 0 if none */
     struct event_id gone;
 };
 
@@ -70,23 +70,23 @@ struct ledger_tenure {
 
 struct ledger_event {
     struct event_id id;
-    uint64_t number;           /* dense, within the realm */
-    place_number place;        /* under which it stands: of the room, user or realm */
+    uint64_t number;    /* dense, within the realm */
+    place_number place; /* under which it stands: of the room, user or realm */
     enum event_type type;
     enum audience audience;
     int64_t timestamp_ms;
     bool ends_watching;
-    place_number sender;       /* whose command it was; 0: none */
-    place_number user;         /* the frame's `user`: who joined, left, is addressed; 0: none */
-    struct span room_id;       /* given out only: of AUDIENCE_ROOM */
-    struct span sender_id;     /* given out only; data NULL: none */
-    struct span user_id;       /* given out only; data NULL: none */
-    struct span type_name;     /* EVENT_CUSTOM */
-    struct span spared;        /* session of the sender; data NULL: none */
-    struct span message_id;    /* EVENT_NEW_MESSAGE; data NULL: none */
-    struct span thread_id;     /* EVENT_NEW_MESSAGE: messageId of the thread; data NULL: none */
-    struct span body;          /* JSON object: the members after type, id and timestamp */
-    struct span own_body;      /* data NULL: the same for `user` */
+    place_number sender;    /* whose command it was; 0: none */
+    place_number user;      /* the frame's `user`: who joined, left, is addressed; 0: none */
+    struct span room_id;    /* given out only: of AUDIENCE_ROOM */
+    struct span sender_id;  /* given out only; data NULL: none */
+    struct span user_id;    /* given out only; data NULL: none */
+    struct span type_name;  /* EVENT_CUSTOM */
+    struct span spared;     /* session of the sender; data NULL: none */
+    struct span message_id; /* EVENT_NEW_MESSAGE; data NULL: none */
+    struct span thread_id;  /* EVENT_NEW_MESSAGE: messageId of the thread; data NULL: none */
+    struct span body;       /* JSON object: the members after type, id and timestamp */
+    struct span own_body;   /* data NULL: the same for `user` */
     unsigned char digest[COMMAND_DIGEST_BYTES]; /* EVENT_NEW_MESSAGE */
 };
 
@@ -109,8 +109,8 @@ struct ledger_range {
     struct event_id after, before; /* 0-0 and EVENT_ID_LAST: without bound */
     int limit;                     /* at least 1 */
     bool newest_first;
-    bool messages_only;            /* EVENT_NEW_MESSAGE; by an index, not by a scan */
-    struct span thread;            /* with messages_only: only of this thread; data NULL: all */
+    bool messages_only; /* EVENT_NEW_MESSAGE; by an index, not by a scan */
+    struct span thread; /* with messages_only: only of this thread; data NULL: all */
 };
 
 typedef int (*ledger_event_visitor)(void *context, const struct ledger_event *event);
@@ -135,8 +135,8 @@ struct ledger_ops {
                 ledger_lost_visitor visit, void *context);
 
     /* The one that has the name now: never a deleted one. */
-    int (*room_find)(struct ledger *ledger, place_number realm, struct span id,
-                     struct arena *arena, struct ledger_room *ret);
+    int (*room_find)(struct ledger *ledger, place_number realm, struct span id, struct arena *arena,
+                     struct ledger_room *ret);
     /* Deleted ones too. */
     int (*room_at)(struct ledger *ledger, place_number place, struct arena *arena,
                    struct ledger_room *ret);
@@ -148,20 +148,17 @@ struct ledger_ops {
     /* Marks it deleted, removes all its members, ends their open tenures with `until`. */
     int (*room_remove)(struct ledger *ledger, place_number place, struct event_id until);
 
-    int (*user_find)(struct ledger *ledger, place_number realm, struct span id,
-                     struct arena *arena, struct ledger_user *ret);
+    int (*user_find)(struct ledger *ledger, place_number realm, struct span id, struct arena *arena,
+                     struct ledger_user *ret);
     /* It is not there yet; without name and data. */
-    int (*user_add)(struct ledger *ledger, place_number realm, struct span id,
-                    place_number *ret);
-    int (*user_set)(struct ledger *ledger, place_number user, struct span name,
-                    struct span data);
+    int (*user_add)(struct ledger *ledger, place_number realm, struct span id, place_number *ret);
+    int (*user_set)(struct ledger *ledger, place_number user, struct span name, struct span data);
 
     /* Without the texts of the user. */
     int (*member_find)(struct ledger *ledger, place_number room, place_number user,
                        struct ledger_member *ret);
     /* Adds or changes; of the member its number, role, joining and muting. */
-    int (*member_put)(struct ledger *ledger, place_number room,
-                      const struct ledger_member *member);
+    int (*member_put)(struct ledger *ledger, place_number room, const struct ledger_member *member);
     int (*member_remove)(struct ledger *ledger, place_number room, place_number user);
     /* In order of the user ids' bytes, those after `from` (data NULL: from the first). */
     int (*members)(struct ledger *ledger, place_number room, struct span from, int limit,
@@ -187,8 +184,7 @@ struct ledger_ops {
     /* The id that the realm's next event must have: above its head and above whatever can have
      * been given out, of the time `now_ms` where that allows. It belongs to the event_add that
      * follows; asked again without one it may be the same. */
-    int (*id_next)(struct ledger *ledger, place_number realm, int64_t now_ms,
-                   struct event_id *ret);
+    int (*id_next)(struct ledger *ledger, place_number realm, int64_t now_ms, struct event_id *ret);
     /* Stores it and makes its id and number the realm's head. */
     int (*event_add)(struct ledger *ledger, place_number realm, const struct ledger_event *event);
     int (*event_find)(struct ledger *ledger, place_number realm, struct event_id id,

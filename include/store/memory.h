@@ -11,7 +11,6 @@
 
 /* As journal_new. */
 MUST_CHECK int memory_journal_new(const struct settings *settings, journal_follower follower,
-                                  void *context, char *why, size_t why_size,
-                                  struct journal **ret);
+                                  void *context, char *why, size_t why_size, struct journal **ret);
 
 #endif

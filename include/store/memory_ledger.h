@@ -17,7 +17,7 @@
 struct memory_event {
     struct ledger_event event; /* texts within this allocation */
     bool trimmed;
-    UT_hash_handle hh;         /* in room.messages_by_id, of a message */
+    UT_hash_handle hh; /* in room.messages_by_id, of a message */
 };
 
 /* Events in the order of their ids; taken from the front, added at the back. */
@@ -66,10 +66,10 @@ struct memory_once {
 
 struct memory_room {
     struct memory_place place;
-    struct room_info info;           /* texts owned */
+    struct room_info info; /* texts owned */
     bool deleted;
-    struct memory_member **members;  /* in order of user ids */
-    size_t member_size;              /* entries allocated; info.member_count are used */
+    struct memory_member **members; /* in order of user ids */
+    size_t member_size;             /* entries allocated; info.member_count are used */
     int64_t owner_count;
     struct memory_events messages;
     struct memory_event *messages_by_id;
@@ -111,12 +111,12 @@ struct memory_device {
 
 struct memory_user {
     struct memory_place place;
-    struct span id, name, data;      /* owned */
-    struct memory_member **rooms;    /* in order of room ids */
+    struct span id, name, data;   /* owned */
+    struct memory_member **rooms; /* in order of room ids */
     size_t room_count, room_size;
-    struct memory_stays *stays;      /* in order of rooms */
+    struct memory_stays *stays; /* in order of rooms */
     size_t stay_count, stay_size;
-    struct memory_sent *sent;        /* by room */
+    struct memory_sent *sent; /* by room */
     struct memory_device devices[DEVICES_OF_USER_MAX];
     int device_count;
     UT_hash_handle hh;
@@ -158,6 +158,9 @@ int memory_text_compare(struct span a, struct span b);
 
 void memory_events_fini(struct memory_events *events);
 void memory_event_free(struct memory_event *event);
+/* With the texts that stand in other records. */
+struct ledger_event memory_event_given(struct memory_ledger *ledger,
+                                       const struct memory_event *event);
 void memory_room_free(struct memory_room *room);
 /* Forgets commands older than the window. */
 void memory_once_prune(struct memory_ledger *ledger, int64_t before_ms);
@@ -166,5 +169,6 @@ void memory_once_prune(struct memory_ledger *ledger, int64_t before_ms);
 void memory_room_ops(struct ledger_ops *ops);
 void memory_member_ops(struct ledger_ops *ops);
 void memory_event_ops(struct ledger_ops *ops);
+void memory_message_ops(struct ledger_ops *ops);
 
 #endif

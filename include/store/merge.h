@@ -26,10 +26,10 @@ struct merge {
     struct event_id after, before; /* not included */
     bool newest_first;
     bool messages_only;
-    int batch;             /* ids a feed reads at once */
+    int batch; /* ids a feed reads at once */
     struct feed *feeds;
     struct event_id *ids;
-    struct feed **heap;    /* feeds that have ids, the next one first */
+    struct feed **heap; /* feeds that have ids, the next one first */
     int heap_count;
 };
 

@@ -23,15 +23,15 @@ MUST_CHECK int reading_floor(struct ledger *ledger, const struct ledger_room *ro
                              place_number user, bool privileged, struct event_id *ret);
 
 /* The event as `user` sees it. */
-MUST_CHECK int reading_frame(const struct ledger_event *event, struct span realm,
-                             struct span user, struct frame **ret);
+MUST_CHECK int reading_frame(const struct ledger_event *event, struct span realm, struct span user,
+                             struct frame **ret);
 
 /* Gaps of reason GAP_EXPIRED into the arena: one for each room of the view that lost something
  * visible above `after`, but not those of `told`. `realm` must be as in the ledger. */
 MUST_CHECK int reading_expired(struct ledger *ledger, const struct ledger_realm *realm,
                                const struct view *view, struct event_id after,
-                               const struct journal_gap *told, int told_count,
-                               struct arena *arena, struct journal_gap **ret, int *ret_count);
+                               const struct journal_gap *told, int told_count, struct arena *arena,
+                               struct journal_gap **ret, int *ret_count);
 
 /* The first entry of a place above `after`; EVENT_ID_LAST if there is none. */
 MUST_CHECK int reading_first(struct ledger *ledger, place_number place, struct event_id after,

@@ -19,8 +19,8 @@ json_t *shape_room(const struct room_info *info, enum role role, int64_t watcher
 json_t *shape_user_data(struct span name, struct span data);
 
 /* userId, role, joinedAt, mutedUntil?, userData?. */
-json_t *shape_member(struct span user, enum role role, int64_t joined_at_ms,
-                     int64_t muted_until_ms, struct span name, struct span data);
+json_t *shape_member(struct span user, enum role role, int64_t joined_at_ms, int64_t muted_until_ms,
+                     struct span name, struct span data);
 
 /* A message as history shows it: `body` (a JSON object) with type, id and timestamp before its
  * members. ERR_MEMORY. */

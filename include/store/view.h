@@ -44,8 +44,8 @@ MUST_CHECK int view_load(struct view *view, struct ledger *ledger, place_number 
                          place_number user, const struct follow_spec *follow,
                          struct event_id after);
 /* Adds one source with one stretch, everything above `after`. Keep the order with view_sort. */
-MUST_CHECK int view_add(struct view *view, place_number place, bool is_room,
-                        struct event_id after, bool watched);
+MUST_CHECK int view_add(struct view *view, place_number place, bool is_room, struct event_id after,
+                        bool watched);
 void view_sort(struct view *view);
 
 bool view_shows(const struct view *view, place_number place, struct event_id id,

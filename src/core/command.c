@@ -26,9 +26,8 @@ static struct standing standing_of(const struct command *command, const struct f
         standing.rank = ROLE_MODERATOR;
     if (command->actor.service)
         standing.rank = RANK_SERVICE;
-    standing.visible = facts->room_exists &&
-                       (standing.rank != ROLE_NONE || standing.grants != 0 ||
-                        facts->room.kind == ROOM_PUBLIC);
+    standing.visible = facts->room_exists && (standing.rank != ROLE_NONE || standing.grants != 0 ||
+                                              facts->room.kind == ROOM_PUBLIC);
     return standing;
 }
 

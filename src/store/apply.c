@@ -94,8 +94,8 @@ int act_frame(struct act *act, struct ledger_event *event, struct frame **ret)
 {
     struct scene *scene = &act->scene;
     const struct command *command = act->command;
-    int err = act->ledger->ops->id_next(act->ledger, scene->realm.place, act->apply->now_ms,
-                                        &event->id);
+    int err =
+        act->ledger->ops->id_next(act->ledger, scene->realm.place, act->apply->now_ms, &event->id);
     if (err)
         return err;
     assert(event_id_compare(event->id, scene->realm.head) > 0);

@@ -136,8 +136,8 @@ static int change_target(struct act *act)
     if (err)
         return err;
     struct ledger_event event = event_about(act, EVENT_MEMBER_UPDATED, user);
-    json_t *body = shape_member(user->id, member.role, member.joined_at_ms,
-                                member.muted_until_ms, user->name, user->data);
+    json_t *body = shape_member(user->id, member.role, member.joined_at_ms, member.muted_until_ms,
+                                user->name, user->data);
     json_t *room = json_stringn(act->room.id.data, act->room.id.len);
     return act_emit(act, &event, with(body, "roomId", room), NULL);
 }
@@ -155,8 +155,8 @@ static int find_member(struct act *act, struct span id, struct ledger_user *user
     struct ledger *ledger = act->ledger;
     struct ledger_member member;
     *user = (struct ledger_user){0};
-    int err = ledger->ops->user_find(ledger, act->scene.realm.place, id, &act->apply->scratch,
-                                     user);
+    int err =
+        ledger->ops->user_find(ledger, act->scene.realm.place, id, &act->apply->scratch, user);
     if (!err)
         err = ledger->ops->member_find(ledger, act->scene.room.place, user->place, &member);
     *ret_member = !err;

@@ -64,10 +64,9 @@ static void change_room(struct room_info *room, const struct room_change *change
 
 static bool room_differs(const struct room_info *a, const struct room_info *b)
 {
-    return a->kind != b->kind || !span_equal(a->name, b->name) ||
-           !span_equal(a->topic, b->topic) || a->announce != b->announce ||
-           a->slow_mode_s != b->slow_mode_s || a->history_from != b->history_from ||
-           !span_equal(a->data, b->data);
+    return a->kind != b->kind || !span_equal(a->name, b->name) || !span_equal(a->topic, b->topic) ||
+           a->announce != b->announce || a->slow_mode_s != b->slow_mode_s ||
+           a->history_from != b->history_from || !span_equal(a->data, b->data);
 }
 
 static int emit_room(struct act *act, enum event_type type, bool ends_watching)

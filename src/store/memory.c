@@ -18,7 +18,7 @@ struct memory_journal {
     const struct settings *settings;
     journal_follower follower; /* may be NULL */
     void *context;
-    pthread_mutex_t lock;      /* of all below, and held while the follower is told */
+    pthread_mutex_t lock; /* of all below, and held while the follower is told */
     struct memory_ledger ledger;
     struct apply apply;
 };

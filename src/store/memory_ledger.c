@@ -123,8 +123,8 @@ static int realm_add(struct ledger *ledger, struct span name, struct ledger_real
     return 0;
 }
 
-static int user_find(struct ledger *ledger, place_number realm, struct span id,
-                     struct arena *arena, struct ledger_user *ret)
+static int user_find(struct ledger *ledger, place_number realm, struct span id, struct arena *arena,
+                     struct ledger_user *ret)
 {
     struct memory_user *user;
     HASH_FIND(hh, memory_realm_at(memory_of(ledger), realm)->users, id.data, id.len, user);
@@ -160,8 +160,7 @@ static int user_add(struct ledger *ledger, place_number realm, struct span id, p
     return 0;
 }
 
-static int user_set(struct ledger *ledger, place_number number, struct span name,
-                    struct span data)
+static int user_set(struct ledger *ledger, place_number number, struct span name, struct span data)
 {
     struct memory_user *user = memory_user_at(memory_of(ledger), number);
     int err = memory_text_set(&user->name, name);
@@ -306,5 +305,6 @@ void memory_ledger_init(struct memory_ledger *memory, const struct settings *set
     memory_room_ops(&memory_ops);
     memory_member_ops(&memory_ops);
     memory_event_ops(&memory_ops);
+    memory_message_ops(&memory_ops);
     memory->ledger.ops = &memory_ops;
 }

@@ -84,8 +84,7 @@ static int add(struct memory_ledger *memory, place_number room_number, place_num
     if (!err)
         err = memory_grow(&room->members, &room->member_size, count, sizeof(*room->members));
     if (!err)
-        err = memory_grow(&user->rooms, &user->room_size, user->room_count,
-                          sizeof(*user->rooms));
+        err = memory_grow(&user->rooms, &user->room_size, user->room_count, sizeof(*user->rooms));
     if (err) {
         free(member);
         return err;
@@ -111,16 +110,14 @@ static int member_put(struct ledger *ledger, place_number room, const struct led
     int err = member ? 0 : add(memory, room, value->user, &member);
     if (err)
         return err;
-    member->room->owner_count +=
-        (value->role == ROLE_OWNER) - (member->role == ROLE_OWNER);
+    member->room->owner_count += (value->role == ROLE_OWNER) - (member->role == ROLE_OWNER);
     member->role = value->role;
     member->joined_at_ms = value->joined_at_ms;
     member->muted_until_ms = value->muted_until_ms;
     return 0;
 }
 
-static int member_remove(struct ledger *ledger, place_number room_number,
-                         place_number user_number)
+static int member_remove(struct ledger *ledger, place_number room_number, place_number user_number)
 {
     struct memory_ledger *memory = memory_of(ledger);
     struct memory_member *member = find(memory, room_number, user_number);
@@ -204,8 +201,8 @@ static int stays_of(struct memory_user *user, place_number room, struct memory_s
 {
     size_t at = place_of_stays(user, room);
     if (at == user->stay_count || user->stays[at].room != room) {
-        int err = memory_grow(&user->stays, &user->stay_size, user->stay_count,
-                              sizeof(*user->stays));
+        int err =
+            memory_grow(&user->stays, &user->stay_size, user->stay_count, sizeof(*user->stays));
         if (err)
             return err;
         memmove(user->stays + at + 1, user->stays + at,
@@ -225,8 +222,7 @@ static void drop_gone(struct memory_stays *stays, struct event_id gone)
         dropped++;
     stays->count -= dropped;
     if (dropped)
-        memmove(stays->tenures, stays->tenures + dropped,
-                stays->count * sizeof(*stays->tenures));
+        memmove(stays->tenures, stays->tenures + dropped, stays->count * sizeof(*stays->tenures));
 }
 
 static int tenure_open(struct ledger *ledger, place_number user, place_number room,

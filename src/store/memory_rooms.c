@@ -14,8 +14,8 @@ static struct ledger_room room_given(const struct memory_room *room)
     };
 }
 
-static int room_find(struct ledger *ledger, place_number realm, struct span id,
-                     struct arena *arena, struct ledger_room *ret)
+static int room_find(struct ledger *ledger, place_number realm, struct span id, struct arena *arena,
+                     struct ledger_room *ret)
 {
     struct memory_room *room;
     HASH_FIND(hh, memory_realm_at(memory_of(ledger), realm)->rooms, id.data, id.len, room);

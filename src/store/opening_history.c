@@ -15,8 +15,7 @@ static int history_view(struct opening *opening, struct view *view)
         const struct ledger_room *ledger_room = &opening->ledger_rooms[i];
         struct event_id floor = room->watch_since;
         if (room->member)
-            err = reading_floor(opening->ledger, ledger_room, opening->user.place, false,
-                                &floor);
+            err = reading_floor(opening->ledger, ledger_room, opening->user.place, false, &floor);
         if (!err)
             err = view_add(view, ledger_room->place, true, floor, !room->member);
     }
@@ -31,8 +30,8 @@ static int add_history_frame(struct opening *opening, struct event_id id, size_t
     struct ledger_event event;
     struct frame *frame;
     arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
-    int err = opening->ledger->ops->event_find(opening->ledger, opening->realm.place, id,
-                                               &scratch, &event);
+    int err = opening->ledger->ops->event_find(opening->ledger, opening->realm.place, id, &scratch,
+                                               &event);
     if (!err)
         err = reading_frame(&event, open->follow.realm, open->follow.user, &frame);
     arena_fini(&scratch);

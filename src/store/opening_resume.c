@@ -38,8 +38,7 @@ struct skip_search {
     bool found;
 };
 
-static int note_skipped(void *context, struct event_id id, place_number place,
-                        enum event_type type)
+static int note_skipped(void *context, struct event_id id, place_number place, enum event_type type)
 {
     struct skip_search *search = context;
     search->found = view_shows(search->view, place, id, type);
@@ -87,8 +86,8 @@ static int add_limit_gap(struct opening *opening, const struct source *source,
     struct ledger_room room = {0};
     int err = 0;
     if (source->is_room)
-        err = opening->ledger->ops->room_at(opening->ledger, source->place, &opening->scratch,
-                                            &room);
+        err =
+            opening->ledger->ops->room_at(opening->ledger, source->place, &opening->scratch, &room);
     if (err)
         return err;
     struct journal_gap *gap = gap_of(open, room.info.id);
@@ -103,12 +102,11 @@ static int add_limit_gap(struct opening *opening, const struct source *source,
     return err;
 }
 
-static int add_limit_gaps(struct opening *opening, const struct view *view,
-                          struct event_id before)
+static int add_limit_gaps(struct opening *opening, const struct view *view, struct event_id before)
 {
     struct journal_open *open = opening->open;
-    struct journal_gap *gaps = arena_alloc(
-        &open->request.arena, (size_t)(open->gap_count + view->count) * sizeof(*gaps));
+    struct journal_gap *gaps =
+        arena_alloc(&open->request.arena, (size_t)(open->gap_count + view->count) * sizeof(*gaps));
     if (!gaps)
         return ERR_MEMORY;
     if (open->gap_count)

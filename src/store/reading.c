@@ -108,8 +108,8 @@ static int note_message(void *context, const struct ledger_event *event)
     return shape_message(walk->arena, event->id, event->timestamp_ms, event->body, walk->text);
 }
 
-static int last_message(struct ledger *ledger, const struct ledger_room *room,
-                        place_number user, struct arena *arena, struct read_room *found)
+static int last_message(struct ledger *ledger, const struct ledger_room *room, place_number user,
+                        struct arena *arena, struct read_room *found)
 {
     struct ledger_range range = {
         .place = room->place,
@@ -180,12 +180,11 @@ static int read_members(struct ledger *ledger, struct journal_read *read, struct
     if (err)
         return err;
     read->head = scene.realm.head;
-    read->members =
-        arena_alloc(&read->request.arena, (size_t)read->limit * sizeof(*read->members));
+    read->members = arena_alloc(&read->request.arena, (size_t)read->limit * sizeof(*read->members));
     if (!read->members)
         return ERR_MEMORY;
-    return ledger->ops->members(ledger, scene.room.place, read->from, read->limit + 1,
-                                note_member, read);
+    return ledger->ops->members(ledger, scene.room.place, read->from, read->limit + 1, note_member,
+                                read);
 }
 
 static int read_access(struct ledger *ledger, struct journal_read *read, int64_t now_ms,
@@ -200,13 +199,12 @@ static int read_access(struct ledger *ledger, struct journal_read *read, int64_t
     read->head = scene.realm.head;
     command->outcome.head = scene.realm.head;
     command->outcome.timestamp_ms = now_ms;
-    command->outcome.err =
-        command_decide(command, &scene.facts, &command->outcome.retry_after_ms);
+    command->outcome.err = command_decide(command, &scene.facts, &command->outcome.retry_after_ms);
     return 0;
 }
 
-int reading_read(struct ledger *ledger, const struct settings *settings,
-                 struct journal_read *read, int64_t now_ms)
+int reading_read(struct ledger *ledger, const struct settings *settings, struct journal_read *read,
+                 int64_t now_ms)
 {
     struct arena scratch;
     int err;

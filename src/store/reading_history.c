@@ -10,8 +10,8 @@ struct leaf {
     struct journal_history *history;
     struct ledger *ledger;
     place_number room;
-    struct event_id floor;           /* not shown at or below */
-    struct event_id oldest, newest;  /* of the messages found; 0-0: none */
+    struct event_id floor;          /* not shown at or below */
+    struct event_id oldest, newest; /* of the messages found; 0-0: none */
 };
 
 static int note_message(void *context, const struct ledger_event *event)
@@ -103,8 +103,8 @@ static int take_around(struct leaf *leaf, struct event_id middle)
         history->messages[i] = history->messages[other];
         history->messages[other] = swapped;
     }
-    return take(leaf, EVENT_ID_NONE, event_id_next(middle),
-                history->limit - history->message_count, true);
+    return take(leaf, EVENT_ID_NONE, event_id_next(middle), history->limit - history->message_count,
+                true);
 }
 
 static int note_neighbours(struct leaf *leaf, struct event_id after, struct event_id before,
@@ -196,8 +196,8 @@ int reading_history(struct ledger *ledger, struct journal_history *history)
     arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
     struct leaf leaf = {.history = history, .ledger = ledger};
     bool privileged = history->actor.service || (history->actor.grants & GRANT_READ);
-    int err = reading_scene(ledger, history->realm, history->room, &history->actor, &scratch,
-                            &scene);
+    int err =
+        reading_scene(ledger, history->realm, history->room, &history->actor, &scratch, &scene);
     if (!err)
         err = reading_floor(ledger, &scene.room, scene.actor.place, privileged, &leaf.floor);
     if (!err) {

@@ -14,8 +14,7 @@ static int grow_rooms(struct opening *opening)
     if (open->room_count < opening->size)
         return 0;
     int size = opening->size ? 2 * opening->size : 64;
-    struct open_room *rooms =
-        arena_alloc(&open->request.arena, (size_t)size * sizeof(*rooms));
+    struct open_room *rooms = arena_alloc(&open->request.arena, (size_t)size * sizeof(*rooms));
     struct ledger_room *ledger_rooms =
         arena_alloc(&opening->scratch, (size_t)size * sizeof(*ledger_rooms));
     if (!rooms || !ledger_rooms)
@@ -31,8 +30,8 @@ static int grow_rooms(struct opening *opening)
     return 0;
 }
 
-static int check_read(const struct opening *opening, const struct ledger_room *room,
-                      enum role role, unsigned grants)
+static int check_read(const struct opening *opening, const struct ledger_room *room, enum role role,
+                      unsigned grants)
 {
     const struct actor actor = {.user = opening->open->follow.user, .grants = grants};
     const struct facts facts = {.room_exists = true, .room = room->info, .role = role};
@@ -119,8 +118,8 @@ static int load_named(struct opening *opening, const struct follow_room *named)
     struct ledger *ledger = opening->ledger;
     struct ledger_room room;
     struct ledger_member member = {0};
-    int err = ledger->ops->room_find(ledger, opening->realm.place, named->room,
-                                     &opening->scratch, &room);
+    int err =
+        ledger->ops->room_find(ledger, opening->realm.place, named->room, &opening->scratch, &room);
     if (err == ERR_NOT_FOUND)
         return deny(opening, named->room, ERR_NOT_FOUND);
     if (!err && opening->user.place) {
@@ -139,8 +138,7 @@ static int load_named(struct opening *opening, const struct follow_room *named)
         return 0;
     }
     int why = check_read(opening, &room, member.role, named->grants);
-    return why ? deny(opening, named->room, why)
-               : add_room(opening, &room, member.role, named);
+    return why ? deny(opening, named->room, why) : add_room(opening, &room, member.role, named);
 }
 
 static int load_rooms(struct opening *opening)
@@ -160,8 +158,8 @@ static int load_device(struct opening *opening, int64_t now_ms, bool *ret_note_d
     if (!open->device.data)
         return 0;
     if (opening->user.place)
-        err = opening->ledger->ops->device_find(opening->ledger, opening->user.place,
-                                                open->device, &device);
+        err = opening->ledger->ops->device_find(opening->ledger, opening->user.place, open->device,
+                                                &device);
     if (err && err != ERR_NOT_FOUND)
         return err;
     bool known = err == 0;
@@ -206,8 +204,7 @@ static int note_lost(void *context, struct event_id after, struct event_id befor
     struct journal_open *open = walk->open;
     if (open->gap_count == walk->size) {
         int size = walk->size ? 2 * walk->size : 8;
-        struct journal_gap *gaps =
-            arena_alloc(&open->request.arena, (size_t)size * sizeof(*gaps));
+        struct journal_gap *gaps = arena_alloc(&open->request.arena, (size_t)size * sizeof(*gaps));
         if (!gaps)
             return ERR_MEMORY;
         if (open->gap_count)
@@ -248,12 +245,11 @@ static bool differs(struct span a, struct span b)
 static int load_user(struct opening *opening)
 {
     struct journal_open *open = opening->open;
-    int err = opening->ledger->ops->realm_find(opening->ledger, open->follow.realm,
-                                               &opening->realm);
+    int err =
+        opening->ledger->ops->realm_find(opening->ledger, open->follow.realm, &opening->realm);
     if (!err)
         err = opening->ledger->ops->user_find(opening->ledger, opening->realm.place,
-                                              open->follow.user, &opening->scratch,
-                                              &opening->user);
+                                              open->follow.user, &opening->scratch, &opening->user);
     open->profile_changed = differs(open->actor.name, opening->user.name) ||
                             differs(open->actor.data, opening->user.data);
     return err == ERR_NOT_FOUND ? 0 : err;

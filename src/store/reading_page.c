@@ -34,8 +34,7 @@ int reading_frame(const struct ledger_event *event, struct span realm, struct sp
     return frame_new(&spec, ret);
 }
 
-static int note_first(void *context, struct event_id id, place_number place,
-                      enum event_type type)
+static int note_first(void *context, struct event_id id, place_number place, enum event_type type)
 {
     *(struct event_id *)context = id;
     return 0;
@@ -62,9 +61,8 @@ static bool is_told(const struct journal_gap *gap, const struct journal_gap *tol
 
 /* Sets `*ret_lost` when the room has lost something that the view shows above `after`. */
 static int expired_gap(struct ledger *ledger, const struct ledger_realm *realm,
-                       const struct view *view, const struct source *source,
-                       struct event_id after, struct arena *scratch, struct journal_gap *gap,
-                       bool *ret_lost)
+                       const struct view *view, const struct source *source, struct event_id after,
+                       struct arena *scratch, struct journal_gap *gap, bool *ret_lost)
 {
     struct ledger_room room;
     int err = ledger->ops->room_at(ledger, source->place, scratch, &room);
@@ -81,9 +79,9 @@ static int expired_gap(struct ledger *ledger, const struct ledger_realm *realm,
 }
 
 static int collect_expired(struct ledger *ledger, const struct ledger_realm *realm,
-                           const struct view *view, struct event_id after,
-                           struct arena *arena, struct journal_gap *gaps, int *count,
-                           const struct journal_gap *told, int told_count)
+                           const struct view *view, struct event_id after, struct arena *arena,
+                           struct journal_gap *gaps, int *count, const struct journal_gap *told,
+                           int told_count)
 {
     int err = 0;
     for (int i = 0; i < view->count && !err; i++) {
@@ -104,9 +102,8 @@ static int collect_expired(struct ledger *ledger, const struct ledger_realm *rea
 }
 
 int reading_expired(struct ledger *ledger, const struct ledger_realm *realm,
-                    const struct view *view, struct event_id after,
-                    const struct journal_gap *told, int told_count, struct arena *arena,
-                    struct journal_gap **ret, int *ret_count)
+                    const struct view *view, struct event_id after, const struct journal_gap *told,
+                    int told_count, struct arena *arena, struct journal_gap **ret, int *ret_count)
 {
     int count = 0;
     if (view->count == 0 || event_id_compare(realm->gone, after) <= 0)
@@ -130,8 +127,7 @@ struct selection {
 
 #define WALK_FULL 1 /* positive: no error */
 
-static int note_walked(void *context, struct event_id id, place_number place,
-                       enum event_type type)
+static int note_walked(void *context, struct event_id id, place_number place, enum event_type type)
 {
     struct selection *selection = context;
     if (!view_shows(selection->view, place, id, type))
@@ -145,14 +141,12 @@ static int note_walked(void *context, struct event_id id, place_number place,
 static int select_walking(struct ledger *ledger, const struct ledger_realm *realm,
                           struct event_id after, int entries, struct selection *selection)
 {
-    int err = ledger->ops->realm_ids(ledger, realm->place, after, entries, note_walked,
-                                     selection);
+    int err = ledger->ops->realm_ids(ledger, realm->place, after, entries, note_walked, selection);
     selection->complete = err == 0;
     return err == WALK_FULL ? 0 : err;
 }
 
-static int select_merging(struct ledger *ledger, struct event_id after,
-                          struct selection *selection)
+static int select_merging(struct ledger *ledger, struct event_id after, struct selection *selection)
 {
     struct merge merge;
     const struct merge_spec spec = {
@@ -227,12 +221,12 @@ static int add_event(struct ledger *ledger, const struct ledger_realm *realm,
     return 0;
 }
 
-static int fill(struct ledger *ledger, const struct ledger_realm *realm,
-                struct journal_page *page, const struct selection *selection)
+static int fill(struct ledger *ledger, const struct ledger_realm *realm, struct journal_page *page,
+                const struct selection *selection)
 {
     size_t bytes = 0;
-    page->frames = arena_alloc(&page->request.arena,
-                               (size_t)selection->count * sizeof(*page->frames) + 1);
+    page->frames =
+        arena_alloc(&page->request.arena, (size_t)selection->count * sizeof(*page->frames) + 1);
     if (!page->frames)
         return ERR_MEMORY;
     for (int i = 0; i < selection->count; i++) {

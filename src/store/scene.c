@@ -53,11 +53,10 @@ int scene_gather(struct ledger *ledger, const struct command *command, int64_t n
     struct scene scene = {.facts = {.now_ms = now_ms}};
     int err = ledger->ops->realm_find(ledger, command->realm, &scene.realm);
     if (!err && command->room.data)
-        err = allow_missing(ledger->ops->room_find(ledger, scene.realm.place, command->room,
-                                                   arena, &scene.room));
+        err = allow_missing(
+            ledger->ops->room_find(ledger, scene.realm.place, command->room, arena, &scene.room));
     if (!err)
-        err = gather_user(ledger, &scene, command->actor.user, arena, &scene.actor,
-                          &scene.member);
+        err = gather_user(ledger, &scene, command->actor.user, arena, &scene.actor, &scene.member);
     if (!err && command->target.data)
         err = gather_user(ledger, &scene, command->target, arena, &scene.target,
                           &scene.target_member);

@@ -6,7 +6,6 @@
 #include "base/err.h"
 #include "core/event.h"
 
-
 static json_t *text_of(struct span text)
 {
     return json_stringn(text.data ? text.data : "", text.len);
@@ -54,11 +53,11 @@ json_t *shape_user_data(struct span name, struct span data)
     return NULL;
 }
 
-json_t *shape_member(struct span user, enum role role, int64_t joined_at_ms,
-                     int64_t muted_until_ms, struct span name, struct span data)
+json_t *shape_member(struct span user, enum role role, int64_t joined_at_ms, int64_t muted_until_ms,
+                     struct span name, struct span data)
 {
-    json_t *member = json_pack("{s:o, s:s, s:I}", "userId", text_of(user), "role",
-                               role_name(role), "joinedAt", (json_int_t)joined_at_ms);
+    json_t *member = json_pack("{s:o, s:s, s:I}", "userId", text_of(user), "role", role_name(role),
+                               "joinedAt", (json_int_t)joined_at_ms);
     int err = member ? 0 : -1;
     if (!err && muted_until_ms)
         err = json_object_set_new(member, "mutedUntil", json_integer(muted_until_ms));

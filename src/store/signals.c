@@ -10,6 +10,5 @@ static void publish_here(struct signals *signals, struct frame *frame)
 void signals_init_local(struct signals *signals, signals_follower follower, void *context)
 {
     assert(follower);
-    *signals =
-        (struct signals){.publish = publish_here, .follower = follower, .context = context};
+    *signals = (struct signals){.publish = publish_here, .follower = follower, .context = context};
 }

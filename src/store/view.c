@@ -55,8 +55,7 @@ static int source_begin(struct view *view, place_number place, bool is_room)
 }
 
 /* Adds to the source that was begun last; an empty stretch is left out. */
-static int stretch_add(struct view *view, struct event_id from, struct event_id until,
-                       bool watched)
+static int stretch_add(struct view *view, struct event_id from, struct event_id until, bool watched)
 {
     if (event_id_compare(from, until) > 0)
         return 0;
@@ -271,8 +270,7 @@ static const struct source *find_source(const struct view *view, place_number pl
 }
 
 /* The first stretch of a source that does not end below `id`; its count if there is none. */
-static int first_stretch(const struct view *view, const struct source *source,
-                         struct event_id id)
+static int first_stretch(const struct view *view, const struct source *source, struct event_id id)
 {
     int low = 0, high = source->count;
     while (low < high) {

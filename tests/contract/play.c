@@ -282,8 +282,7 @@ struct event_id play_say(struct play *play, const char *user, const char *room,
 
 struct follow_spec play_all(const char *user)
 {
-    return (struct follow_spec){
-        .realm = span_text("main"), .user = span_text(user), .all = true};
+    return (struct follow_spec){.realm = span_text("main"), .user = span_text(user), .all = true};
 }
 
 struct follow_spec play_rooms(const char *user, struct follow_room *rooms, int count)

@@ -98,8 +98,8 @@ const char *play_history(struct play *play, struct journal_history *history);
 struct journal_history play_history_spec(const char *user, const char *room, int limit);
 void play_read(struct play *play, struct journal_read *read);
 /* "name,name,…" and then "+" if there are more. */
-const char *play_members(struct play *play, const char *user, const char *room,
-                         const char *from, int limit);
+const char *play_members(struct play *play, const char *user, const char *room, const char *from,
+                         int limit);
 const char *play_rooms_of(struct play *play, const char *user, const char *from, int limit);
 struct event_id play_head(struct play *play);
 

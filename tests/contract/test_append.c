@@ -16,8 +16,7 @@ static void ids_and_numbers_rise_by_one_journal(void **state)
     for (int i = 0; i < play->followed_count; i++) {
         assert_int_equal(play->followed[i].number, i + 1);
         if (i > 0)
-            assert_true(
-                event_id_compare(play->followed[i].id, play->followed[i - 1].id) > 0);
+            assert_true(event_id_compare(play->followed[i].id, play->followed[i - 1].id) > 0);
     }
     assert_id_equal(play_head(play), play->followed[52].id);
     play_free(play);
@@ -148,8 +147,7 @@ static void on_batch(struct letter *letter)
 
 static void play_batch(struct play *play, struct command *commands, int count, bool ordered)
 {
-    struct batch batch = {
-        .append = {.commands = commands, .count = count, .ordered = ordered}};
+    struct batch batch = {.append = {.commands = commands, .count = count, .ordered = ordered}};
     batch.append.request.letter.on_read = on_batch;
     batch.append.request.home = &play->home;
     journal_start_append(play->journal, &batch.append);

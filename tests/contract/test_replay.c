@@ -224,7 +224,8 @@ static void only_the_joiner_is_given_the_room(void **state)
         play_page(play, &page);
         assert_int_equal(page.frame_count, 1);
         assert_int_equal(contains(page.frames[0], "\"room\":{\"roomId\":\"tea\""), own);
-        assert_true(contains(page.frames[0], "\"userData\":{\"name\":\"Bob\",\"data\":{\"age\":7}}"));
+        assert_true(
+            contains(page.frames[0], "\"userData\":{\"name\":\"Bob\",\"data\":{\"age\":7}}"));
         assert_string_equal(page.frames[0]->user, "bob");
         assert_string_equal(page.frames[0]->room, "tea");
         assert_int_equal(page.frames[0]->number, 3);
