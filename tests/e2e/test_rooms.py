@@ -156,7 +156,7 @@ def test_members_are_listed_added_changed_removed(people, server, names):
     assert owner.put(of(room, "members", "u3"), {}).status in (200, 201)
     assert owner.put(of(room, "members", "u3"), {"role": "moderator"}).status == 200
     assert owner.delete(of(room, "members", "u3")).status in (200, 204)
-    owner.delete(of(room, "members", "u3")).expect(404)
+    assert owner.delete(of(room, "members", "u3")).status in (200, 204), "a repeat is no error"
     for body in ({}, {"users": []}, {"users": "x"}, {"users": ["a b"]}, {"users": [1]},
                  {"users": [f"u{number}" for number in range(1001)]}):
         answer = owner.post(of(room, "members"), body)
