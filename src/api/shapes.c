@@ -1,0 +1,35 @@
+#include "api/shapes.h"
+
+#include "api/watchers.h"
+#include "base/err.h"
+#include "store/shape.h"
+
+/* Writes the value and lets go of it; NULL is ERR_MEMORY. */
+static void write_taken(struct json_writer *writer, json_t *value)
+{
+    if (value)
+        json_writer_value(writer, value);
+    else if (!writer->err)
+        writer->err = ERR_MEMORY;
+    json_decref(value);
+}
+
+void shapes_write_room(const struct errand *errand, struct json_writer *writer,
+                       const struct room_info *room, enum role role)
+{
+    struct app *app = request_app(errand->request);
+    int64_t watchers = watchers_count(app->watchers, errand->command.realm, room->id);
+    write_taken(writer, shape_room(room, role, watchers));
+}
+
+void shapes_write_members(struct json_writer *writer, const struct read_member *members, int count)
+{
+    json_writer_add(writer, "[");
+    for (int i = 0; i < count; i++) {
+        const struct read_member *member = &members[i];
+        json_writer_item(writer);
+        write_taken(writer, shape_member(member->user, member->role, member->joined_at_ms,
+                                         member->muted_until_ms, member->name, member->data));
+    }
+    json_writer_add(writer, "]");
+}
