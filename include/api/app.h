@@ -22,9 +22,12 @@ struct reader;
 struct watchers;
 struct token_cache;
 
+#define NODE_BYTES_MAX 160
+
 struct app {
     const struct settings *settings; /* borrowed */
     struct http_app callbacks;       /* what the server calls, with this as context */
+    char node[NODE_BYTES_MAX];       /* server.node, or host name and port */
     struct journal *journal;         /* owned */
     struct signals signals;
     struct server *server;           /* owned */

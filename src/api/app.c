@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "api/blocks.h"
 #include "api/cors.h"
@@ -159,6 +160,17 @@ static void on_reload(void *context)
 
 /* -- life ----------------------------------------------------------------------------------- */
 
+static void name_node(struct app *app)
+{
+    char host[65] = "localhost";
+    const char *port = strrchr(server_origin(app->server), ':');
+    gethostname(host, sizeof(host) - 1);
+    if (app->settings->server_node[0])
+        snprintf(app->node, sizeof(app->node), "%s", app->settings->server_node);
+    else
+        snprintf(app->node, sizeof(app->node), "%s%s", host, port ? port : "");
+}
+
 static int app_open(struct app *app, char *why, size_t why_size)
 {
     const struct settings *settings = app->settings;
@@ -167,6 +179,7 @@ static int app_open(struct app *app, char *why, size_t why_size)
         err = server_new(settings, &app->callbacks, why, why_size, &app->server);
     if (err)
         return err;
+    name_node(app);
     snprintf(why, why_size, "out of memory or threads");
     app->watchers = watchers_new();
     app->limiter = limiter_new(settings);

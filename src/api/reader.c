@@ -180,7 +180,7 @@ static void push_first_blocks(struct reader *reader, const struct journal_open *
         struct block_connected connected = {
             .session = reader->session.name,
             .user = reader->session.user,
-            .node = reader->desk->app->settings->server_node,
+            .node = reader->desk->app->node,
             .heartbeat_ms = reader->heartbeat_s * 1000,
             .resumed = reader->resuming,
             .cursor = open->start,
