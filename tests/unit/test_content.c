@@ -150,7 +150,8 @@ static void test_digest_of_messages(void **state)
         {"{\"message\":{\"a\":null}}", "{\"message\":{}}", false},
         {"{\"message\":{\"a\":[1,2]}}", "{\"message\":{\"a\":[2,1]}}", false},
         {"{\"text\":\"hi\",\"mentions\":[\"u\"]}", "{\"text\":\"hi\",\"mentions\":[\"v\"]}", false},
-        {"{\"text\":\"a\\\",\\\"threadId\\\":\\\"b\"}", "{\"text\":\"a\",\"threadId\":\"b\"}", false},
+        {"{\"text\":\"a\\\",\\\"threadId\\\":\\\"b\"}",
+         "{\"text\":\"a\",\"threadId\":\"b\"}", false},
     };
     for (size_t i = 0; i < array_count(rows); i++)
         assert_digests(rows[i].a, rows[i].b, false, rows[i].equal);
@@ -163,8 +164,8 @@ static void test_digest_of_custom_events(void **state)
                    true);
     assert_digests("{\"type\":\"custom.a\",\"data\":1}", "{\"type\":\"custom.b\",\"data\":1}", true,
                    false);
-    assert_digests("{\"type\":\"custom.a\",\"data\":1}", "{\"type\":\"custom.a\",\"data\":[1]}", true,
-                   false);
+    assert_digests("{\"type\":\"custom.a\",\"data\":1}",
+                   "{\"type\":\"custom.a\",\"data\":[1]}", true, false);
 }
 
 /* --- the form ------------------------------------------------------------------------------ */
@@ -229,7 +230,8 @@ static void test_form_of_custom_events(void **state)
         {"{\"type\":\"custom\",\"data\":1}", ERR_INVALID_FIELD, "type"},
         {"{\"type\":\"new_message\",\"data\":1}", ERR_INVALID_FIELD, "type"},
         {"{\"type\":\"custom.a b\",\"data\":1}", ERR_INVALID_IDENTIFIER, "type"},
-        {"{\"type\":\"custom.a\",\"data\":1,\"messageId\":\"1-1\"}", ERR_INVALID_IDENTIFIER, "messageId"},
+        {"{\"type\":\"custom.a\",\"data\":1,\"messageId\":\"1-1\"}", ERR_INVALID_IDENTIFIER,
+         "messageId"},
     };
     for (size_t i = 0; i < array_count(rows); i++)
         assert_fault(rows[i].text, true, rows[i].err, rows[i].field);
@@ -270,11 +272,13 @@ static void assert_encoded(const char *text, bool custom, const char *expected)
 
 static void test_encoding(void **state)
 {
-    assert_encoded("{\"mentions\":[\"v\"],\"threadId\":\"t\",\"replyTo\":\"r\",\"message\":{\"b\":1,"
-                   "\"a\":0.1},\"text\":\"hi\\n\",\"messageId\":\"m\",\"more\":1}", false,
-                   "{\"roomId\":\"room\",\"messageId\":\"m\",\"text\":\"hi\\n\",\"message\":{\"b\":1,"
-                   "\"a\":0.1},\"sender\":{\"userId\":\"u\",\"name\":\"U \\\"q\\\"\",\"data\":{\"k\":1}},"
-                   "\"replyTo\":\"r\",\"threadId\":\"t\",\"mentions\":[\"v\"]}");
+    assert_encoded("{\"mentions\":[\"v\"],\"threadId\":\"t\",\"replyTo\":\"r\","
+                   "\"message\":{\"b\":1,\"a\":0.1},\"text\":\"hi\\n\",\"messageId\":\"m\","
+                   "\"more\":1}", false,
+                   "{\"roomId\":\"room\",\"messageId\":\"m\",\"text\":\"hi\\n\","
+                   "\"message\":{\"b\":1,\"a\":0.1},\"sender\":{\"userId\":\"u\","
+                   "\"name\":\"U \\\"q\\\"\",\"data\":{\"k\":1}},\"replyTo\":\"r\","
+                   "\"threadId\":\"t\",\"mentions\":[\"v\"]}");
     assert_encoded("{\"type\":\"custom.x\",\"data\":[1, 2],\"ephemeral\":true}", true,
                    "{\"roomId\":\"room\",\"data\":[1,2],\"sender\":{\"userId\":\"u\",\"name\":"
                    "\"U \\\"q\\\"\",\"data\":{\"k\":1}},\"ephemeral\":true}");
