@@ -10,6 +10,6 @@
 #include "api/problem.h"
 
 /* `detail` may be NULL; its texts are copied where they are needed later. */
-void stream_refuse(struct request *request, int err, const struct problem_detail *detail);
+void refusal_answer(struct request *request, int err, const struct problem_detail *detail);
 
 #endif

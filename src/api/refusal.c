@@ -45,6 +45,31 @@ static void answer_later(struct request *request, int err, const struct problem_
         };
     pause->timer.on_due = on_pause_over;
     worker_timer_set(request->worker, &pause->timer, REFUSAL_PAUSE_MS);
+    /* Whether the peer stays or leaves meanwhile, the timer answers. */
+    request_park(request);
+}
+
+/* The text without its `event:` line, for `events=unnamed`; the JSON says the type too. */
+static struct span leave_out_type(struct request *request, struct span text)
+{
+    static const char line[] = "event: busy\n";
+    const size_t len = sizeof(line) - 1;
+    struct span copy = arena_copy(&request->arena, text);
+    char *at = copy.data ? memmem(copy.data, copy.len, line, len) : NULL;
+    if (!at)
+        return text;
+    memmove(at, at + len, copy.len - (size_t)(at - copy.data) - len);
+    return span_of(copy.data, copy.len - len);
+}
+
+static struct span busy_text(struct request *request, const char *code, int64_t after_ms)
+{
+    struct span text = block_busy_text(&request->arena, code, after_ms);
+    if (!text.data)
+        return span_text("retry: 10000\n\n");
+    if (span_is(request_query(request, "events", NULL), "unnamed"))
+        return leave_out_type(request, text);
+    return text;
 }
 
 static void answer_busy(struct request *request, const char *code, int64_t at_least_ms)
@@ -57,8 +82,7 @@ static void answer_busy(struct request *request, const char *code, int64_t at_le
     struct answer answer = {
         .status = 200,
         .content_type = "text/event-stream",
-        .body = block_busy_text(&request->arena, code,
-                                random_between(from_ms, from_ms + BUSY_MAX_MS)),
+        .body = busy_text(request, code, random_between(from_ms, from_ms + BUSY_MAX_MS)),
         .close = true,
         .headers = headers,
         .header_count = array_count(headers),
@@ -67,7 +91,7 @@ static void answer_busy(struct request *request, const char *code, int64_t at_le
     request_answer(request, &answer);
 }
 
-void stream_refuse(struct request *request, int err, const struct problem_detail *detail)
+void refusal_answer(struct request *request, int err, const struct problem_detail *detail)
 {
     const struct problem *problem = problem_find(err);
     if (problem->status == 429 || problem->status >= 500)

@@ -203,7 +203,7 @@ static int decode_parameters(struct request *request, struct exchange *exchange,
 static void refuse(struct request *request, int err, const struct problem_detail *detail)
 {
     if (request_exchange(request)->route->is_events)
-        stream_refuse(request, err, detail);
+        refusal_answer(request, err, detail);
     else
         problem_answer(request, err, detail);
 }
@@ -275,7 +275,7 @@ static bool check_room_for_stream(struct request *request)
     else if (server_is_full(server))
         err = ERR_BUSY;
     if (err != 0)
-        stream_refuse(request, err, NULL);
+        refusal_answer(request, err, NULL);
     return err == 0;
 }
 

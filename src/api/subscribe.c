@@ -45,8 +45,7 @@ static void end_with(struct subscription *subscription, struct frame *last)
     }
     subscription->ending = true;
     worker_timer_remove(&subscription->reader.timer);
-    hall_leave(&subscription->reader.subscriber,
-               worker_now_ms(subscription->reader.desk->worker));
+    hall_leave(&subscription->reader.subscriber, worker_now_ms(subscription->reader.desk->worker));
     reader_push(&subscription->reader, last);
     stream_end(&subscription->stream);
 }
@@ -169,8 +168,8 @@ static void on_queued(struct subscriber *subscriber)
 static void on_live(struct subscriber *subscriber, bool first)
 {
     if (first)
-        reader_push(reader_of(subscriber), block_caught_up(subscriber_reached(subscriber),
-                                                           subscriber->replayed));
+        reader_push(reader_of(subscriber),
+                    block_caught_up(subscriber_reached(subscriber), subscriber->replayed));
 }
 
 static void on_free(struct reader *reader)
@@ -217,29 +216,31 @@ static void on_opened(struct reader *reader, int err, const char *denied_room)
     subscription->request = NULL;
     if (err) {
         struct problem_detail detail = {.field = denied_room};
-        stream_refuse(request, err, denied_room ? &detail : NULL);
+        refusal_answer(request, err, denied_room ? &detail : NULL);
         reader_close(reader);
         return;
     }
     subscription->stream.ops = &stream_ops;
-    struct span busy = block_busy_text(&request->arena, "out_of_descriptors",
-                                       random_between(1000, 10000));
+    struct span busy =
+        block_busy_text(&request->arena, "out_of_descriptors", random_between(1000, 10000));
     request_hand_over(request, &subscription->stream, &head, busy, on_stream_opened);
 }
 
 static const struct reader_ops reader_ops = {
-    .subscriber = {
-        .on_queued = on_queued,
-        .on_page_needed = reader_on_page_needed,
-        .on_live = on_live,
-        .on_denied = reader_on_denied,
-        .on_broken = on_broken,
-    },
-    .session = {
-        .on_end = on_end,
-        .on_renew = on_renew,
-        .on_closed = reader_on_session_closed,
-    },
+    .subscriber =
+        {
+            .on_queued = on_queued,
+            .on_page_needed = reader_on_page_needed,
+            .on_live = on_live,
+            .on_denied = reader_on_denied,
+            .on_broken = on_broken,
+        },
+    .session =
+        {
+            .on_end = on_end,
+            .on_renew = on_renew,
+            .on_closed = reader_on_session_closed,
+        },
     .on_opened = on_opened,
     .on_free = on_free,
 };
@@ -261,19 +262,19 @@ void subscribe_get(struct request *request)
     if (!err)
         err = reader_params_parse(request, false, &params, &field);
     if (err) {
-        stream_refuse(request, err, &(struct problem_detail){.field = field});
+        refusal_answer(request, err, &(struct problem_detail){.field = field});
         return;
     }
     struct subscription *subscription = calloc(1, sizeof(*subscription));
     if (!subscription || reader_init(&subscription->reader, &reader_ops, request_desk(request),
                                      request_identity(request), params.session) != 0) {
         free(subscription);
-        stream_refuse(request, ERR_BUSY, NULL);
+        refusal_answer(request, ERR_BUSY, NULL);
         return;
     }
     subscription->request = request;
     if (reader_open(&subscription->reader, &params) != 0) {
-        stream_refuse(request, ERR_BUSY, NULL);
+        refusal_answer(request, ERR_BUSY, NULL);
         reader_close(&subscription->reader);
     }
 }
