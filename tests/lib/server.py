@@ -173,8 +173,8 @@ class Server:
         with self.connection() as connection:
             return connection.request(method, target, body, headers, token)
 
-    def user(self, name, **claims):
-        return User(self, name, **claims)
+    def user(self, user, **claims):
+        return User(self, user, **claims)
 
     def service(self):
         return User(self, "backend", scope="service")
@@ -189,9 +189,9 @@ class Server:
 class User:
     """One user's client: a token and a kept-alive connection."""
 
-    def __init__(self, server, name, context=None, **claims):
-        self.server, self.name, self.context = server, name, context
-        self.token = tokens.token(name, **claims)
+    def __init__(self, server, user, context=None, **claims):
+        self.server, self.name, self.context = server, user, context
+        self.token = tokens.token(user, **claims)
         self.connection = None
         self.sent = 0
 
