@@ -15,6 +15,7 @@
 
 #include "api/app.h"
 #include "api/hub.h"
+#include "api/told.h"
 #include "core/hall.h"
 
 /* What a client asks of its reader. In the request's arena, or where it was copied. */
@@ -58,6 +59,7 @@ struct reader {
     struct identity *identity;    /* ref */
     struct session session;
     struct reader_rooms *named;   /* owned; NULL: none */
+    struct told told;             /* gaps, while it is fed from the journal */
     struct worker_timer timer;    /* the owner's */
     struct reader *previous, *next; /* all of the desk */
     void *context;                /* the owner's, while it opens */

@@ -50,6 +50,7 @@ static void free_if_alone(struct reader *reader)
     subscriber_fini(&reader->subscriber);
     session_fini(&reader->session);
     free(reader->named);
+    told_clear(&reader->told);
     identity_unref(reader->identity);
     reader->ops->on_free(reader);
 }
@@ -172,6 +173,15 @@ static void push_denied(struct reader *reader, const struct open_denied *denied)
     reader_on_denied(&reader->subscriber, room, denied->err);
 }
 
+static void push_gaps(struct reader *reader, const struct journal_gap *gaps, int count)
+{
+    for (int i = 0; i < count; i++) {
+        reader_push(reader, block_gap(&gaps[i]));
+        told_add(&reader->told, &gaps[i]);
+    }
+    metric_add(METRIC_GAPS, count);
+}
+
 /* What comes before the replay, in the order of the protocol. */
 static void push_first_blocks(struct reader *reader, const struct journal_open *open)
 {
@@ -197,9 +207,8 @@ static void push_first_blocks(struct reader *reader, const struct journal_open *
     }
     for (int i = 0; i < open->denied_count; i++)
         push_denied(reader, &open->denied[i]);
-    for (int i = 0; i < open->gap_count; i++)
-        reader_push(reader, block_gap(&open->gaps[i]));
-    metric_add(METRIC_GAPS, open->gap_count);
+    told_clear(&reader->told);
+    push_gaps(reader, open->gaps, open->gap_count);
     for (int i = 0; i < open->history_count; i++) {
         if (subscriber_push_own(&reader->subscriber, open->history_frames[i], true) == 0)
             reader->subscriber.replayed++;
@@ -336,6 +345,7 @@ int reader_open(struct reader *reader, const struct reader_params *params)
 struct paging {
     struct journal_page page;
     struct reader *reader;
+    struct told told;   /* the reader's, while the page is under way */
     uint8_t generation; /* of the reader when it asked */
 };
 
@@ -347,18 +357,21 @@ static void on_journal_page(struct letter *letter)
     reader->journal_requests--;
     if (reader->closed || paging->generation != reader->generation) {
         journal_page_fini(page);
+        told_clear(&paging->told);
         free(paging);
         free_if_alone(reader);
         return;
     }
+    assert(reader->told.count == 0);
+    reader->told = paging->told;
     if (page->request.err) {
         metric_add(METRIC_JOURNAL_ERRORS, 1);
         /* Asked again with the next heartbeat: streams stay open while the journal is away. */
         hall_feed_failed(&reader->subscriber);
     } else {
-        for (int i = 0; i < page->gap_count; i++)
-            reader_push(reader, block_gap(&page->gaps[i]));
-        metric_add(METRIC_GAPS, page->gap_count);
+        push_gaps(reader, page->gaps, page->gap_count);
+        if (event_id_compare(page->upto, page->head) == 0)
+            told_clear(&reader->told);
         metric_add(METRIC_REPLAYED, page->frame_count);
         hall_feed(&reader->subscriber, page->frames, page->frame_count, page->upto);
     }
@@ -387,6 +400,10 @@ void reader_on_page_needed(struct subscriber *subscriber)
         page->spared_session = span_text(reader->session.name);
     page->events_max = REPLAY_PAGE_EVENTS;
     page->bytes_max = room > PAGE_BYTES_MIN ? room : PAGE_BYTES_MIN;
+    paging->told = reader->told;
+    reader->told = (struct told){NULL, 0, 0};
+    page->told = paging->told.gaps;
+    page->told_count = paging->told.count;
     reader->journal_requests++;
     journal_start_page(reader->desk->app->journal, page);
 }

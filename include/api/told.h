@@ -1,0 +1,20 @@
+/* The gaps that a reader was told while it is fed from the journal, so that none is told twice.
+ *
+ * BOUNDS one for each room of the reader; empty for one who is live.
+ * Floor: api. Owns its memory. */
+#ifndef TIDINGS_API_TOLD_H
+#define TIDINGS_API_TOLD_H
+
+#include "store/journal.h"
+
+struct told {
+    struct journal_gap *gaps; /* names owned */
+    int count, size;
+};
+
+/* Takes the place of an earlier one of that room. Without memory it is not noted, and may be told
+ * again. */
+void told_add(struct told *told, const struct journal_gap *gap);
+void told_clear(struct told *told);
+
+#endif
