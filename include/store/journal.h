@@ -34,6 +34,7 @@ struct journal;
 struct journal_request {
     struct letter letter;
     struct mailbox *home;
+    int kind;           /* the backend's own, while it is under way */
     int err;            /* of the request as a whole: ERR_UNAVAILABLE, ERR_BUSY, ERR_IO, … */
     struct arena arena; /* results; empty before */
 };

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "store/memory.h"
 #include "store/request.h"
+#include "store/sqlite.h"
 
 void journal_request_begin(struct journal_request *request)
 {
@@ -24,6 +25,10 @@ int journal_new(const struct settings *settings, journal_follower follower, void
     struct span url = span_text(settings->journal_url);
     if (span_is(url, "memory:"))
         return memory_journal_new(settings, follower, context, why, why_size, ret);
+    const struct span scheme = span_text("sqlite:");
+    if (span_starts_with(url, scheme) && url.len > scheme.len)
+        return sqlite_journal_new(settings, url.data + scheme.len, follower, context, why,
+                                  why_size, ret);
     snprintf(why, why_size, "journal.url: neither memory: nor sqlite:PATH");
     return ERR_CONFIG;
 }
