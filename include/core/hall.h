@@ -58,6 +58,8 @@ struct hall_realm {
     struct event_id head;      /* last entry dispatched here */
     uint32_t opening;          /* hall_open without hall_enter or hall_abandon yet */
     int64_t idle_since_ms;     /* when the last reader left */
+    struct hall_realm *idle_previous, *idle_next; /* of those without readers, oldest first */
+    bool idle;                 /* in that list */
     struct frame *heartbeat;   /* ref, for `head`; NULL: not made yet */
     char name[];
 };
@@ -65,6 +67,7 @@ struct hall_realm {
 struct hall {
     struct hall_limits limits;
     struct hall_realm *realms;
+    struct hall_realm *idle_oldest, *idle_newest;
     struct frame *heartbeat_without_id; /* ref */
     uint32_t subscriber_count;
     /* A watcher came (+1) or went (-1). May be NULL. */
@@ -77,7 +80,7 @@ void hall_init(struct hall *hall, const struct hall_limits *limits);
 void hall_fini(struct hall *hall);
 
 /* Announces that a subscriber of this realm is about to be opened. NULL: out of memory. */
-struct hall_realm *hall_open(struct hall *hall, struct span realm);
+struct hall_realm *hall_open(struct hall *hall, struct span realm, int64_t now_ms);
 /* The opening came to nothing. */
 void hall_abandon(struct hall_realm *realm, int64_t now_ms);
 

@@ -23,8 +23,9 @@ static inline bool seat_is_blind(tagged_seat seat)
     return seat & SEAT_BLIND;
 }
 
-bool realm_is_idle(const struct hall_realm *realm, int64_t now_ms);
-void realm_forget(struct hall_realm *realm);
+/* Notes that the realm has no reader, if so; it is forgotten REALM_IDLE_MS later, when the next
+ * one comes or goes. */
+void realm_note_idle(struct hall_realm *realm, int64_t now_ms);
 /* NULL if nobody here follows it. */
 struct hall_room *realm_find_room(struct hall_realm *realm, const char *name);
 struct hall_user *realm_find_user(struct hall_realm *realm, const char *name);

@@ -308,7 +308,8 @@ int reader_open(struct reader *reader, const struct reader_params *params)
     if (!opening)
         return ERR_MEMORY;
     const struct identity *identity = reader->identity;
-    opening->realm = hall_open(reader->desk->hall, identity->realm);
+    opening->realm = hall_open(reader->desk->hall, identity->realm,
+                               worker_now_ms(reader->desk->worker));
     if (!opening->realm) {
         free(opening);
         return ERR_MEMORY;

@@ -368,7 +368,7 @@ void hall_leave(struct subscriber *subscriber, int64_t now_ms)
         return;
     subscriber->state = SUBSCRIBER_ENDED;
     unseat(subscriber);
-    subscriber->realm->idle_since_ms = now_ms;
+    realm_note_idle(subscriber->realm, now_ms);
 }
 
 /* -- dispatch ---------------------------------------------------------------------------- */
@@ -437,10 +437,6 @@ void hall_dispatch(struct hall *hall, struct frame *frame, int64_t now_ms)
     struct hall_realm *realm = hall_find(hall, span_text(frame->realm));
     if (!realm)
         return;
-    if (realm_is_idle(realm, now_ms)) {
-        realm_forget(realm);
-        return;
-    }
     if (!event_id_is_none(frame->id)) {
         if (event_id_compare(frame->id, realm->head) <= 0)
             return;

@@ -10,9 +10,27 @@ void hall_init(struct hall *hall, const struct hall_limits *limits)
     *hall = (struct hall){.limits = *limits};
 }
 
+static void idle_remove(struct hall_realm *realm)
+{
+    struct hall *hall = realm->hall;
+    if (!realm->idle)
+        return;
+    realm->idle = false;
+    if (realm->idle_previous)
+        realm->idle_previous->idle_next = realm->idle_next;
+    else
+        hall->idle_oldest = realm->idle_next;
+    if (realm->idle_next)
+        realm->idle_next->idle_previous = realm->idle_previous;
+    else
+        hall->idle_newest = realm->idle_previous;
+    realm->idle_previous = realm->idle_next = NULL;
+}
+
 static void realm_free(struct hall_realm *realm)
 {
     assert(!realm->subscribers && !realm->rooms && !realm->users);
+    idle_remove(realm);
     HASH_DEL(realm->hall->realms, realm);
     ring_fini(&realm->ring);
     frame_unref(realm->heartbeat);
@@ -43,8 +61,31 @@ static void *named_new(size_t size, struct span name, size_t name_at)
     return entry;
 }
 
-struct hall_realm *hall_open(struct hall *hall, struct span name)
+static void forget_idle(struct hall *hall, int64_t now_ms)
 {
+    while (hall->idle_oldest && hall->idle_oldest->idle_since_ms + REALM_IDLE_MS < now_ms)
+        realm_free(hall->idle_oldest);
+}
+
+void realm_note_idle(struct hall_realm *realm, int64_t now_ms)
+{
+    struct hall *hall = realm->hall;
+    forget_idle(hall, now_ms);
+    if (realm->subscribers || realm->opening || realm->idle)
+        return;
+    realm->idle = true;
+    realm->idle_since_ms = now_ms;
+    realm->idle_previous = hall->idle_newest;
+    if (hall->idle_newest)
+        hall->idle_newest->idle_next = realm;
+    else
+        hall->idle_oldest = realm;
+    hall->idle_newest = realm;
+}
+
+struct hall_realm *hall_open(struct hall *hall, struct span name, int64_t now_ms)
+{
+    forget_idle(hall, now_ms);
     struct hall_realm *realm = hall_find(hall, name);
     if (!realm) {
         realm = named_new(sizeof(*realm), name, offsetof(struct hall_realm, name));
@@ -54,6 +95,7 @@ struct hall_realm *hall_open(struct hall *hall, struct span name)
         ring_init(&realm->ring, hall->limits.ring_bytes_max, hall->limits.ring_age_max_ms);
         HASH_ADD_KEYPTR(hh, hall->realms, realm->name, (unsigned)name.len, realm);
     }
+    idle_remove(realm);
     realm->opening++;
     return realm;
 }
@@ -62,18 +104,7 @@ void hall_abandon(struct hall_realm *realm, int64_t now_ms)
 {
     assert(realm->opening > 0);
     realm->opening--;
-    realm->idle_since_ms = now_ms;
-}
-
-bool realm_is_idle(const struct hall_realm *realm, int64_t now_ms)
-{
-    return !realm->subscribers && realm->opening == 0 &&
-           realm->idle_since_ms + REALM_IDLE_MS < now_ms;
-}
-
-void realm_forget(struct hall_realm *realm)
-{
-    realm_free(realm);
+    realm_note_idle(realm, now_ms);
 }
 
 struct hall_room *realm_find_room(struct hall_realm *realm, const char *name)

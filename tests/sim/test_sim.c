@@ -271,7 +271,7 @@ static void answer_page(struct client *client)
 
 static void open_start(struct client *client)
 {
-    client->realm = hall_open(&hall, span_text("main"));
+    client->realm = hall_open(&hall, span_text("main"), now_ms);
     client->state = OPENING;
     opens++;
 }
@@ -447,9 +447,11 @@ static void run(uint64_t seed, int steps)
     for (int i = 0; i < steps && fact_count < EVENTS_MAX - 32; i++)
         step();
     finish();
-    now_ms += 2 * REALM_IDLE_MS;
     struct hall_realm *realm = hall_find(&hall, span_text("main"));
     assert(realm && !realm->rooms && !realm->users);
+    now_ms += 2 * REALM_IDLE_MS;
+    hall_abandon(hall_open(&hall, span_text("other"), now_ms), now_ms);
+    assert(!hall_find(&hall, span_text("main")));
     hall_fini(&hall);
     for (int i = 0; i < fact_count; i++)
         frame_unref(facts[i].frame);
