@@ -119,7 +119,7 @@ static void worker_loop(struct worker *worker)
 {
     bool more = true;
     while (!worker->stopping) {
-        if (event_base_loop(worker->base, more ? EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0) {
+        if (event_base_loop(worker->base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0)) < 0) {
             log_line(LOG_ERROR, "event loop failed", NULL);
             abort();
         }
