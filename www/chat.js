@@ -5,13 +5,14 @@
 import { Tidings } from './tidings.js';
 import { Rooms } from './rooms.js';
 import { Talk } from './talk.js';
+import { shareConnections } from './tabs.js';
 import { startDialogs } from './dialogs.js';
 import { developmentToken, explain, showSignIn } from './signin.js';
 import { ME_KEY, loadMe, loadSeen, saveMe, saveOutbox } from './storage.js';
 import { byId, drawAvatar, speak } from './view.js';
 
 const STATES = {
-    idle: 'Offline',
+    idle: 'Live in another tab',
     connecting: 'Connecting …',
     live: 'Live',
     reconnecting: 'Reconnecting …',
@@ -45,7 +46,21 @@ async function start() {
     byId('app').hidden = false;
     startDialogs(tidings, rooms, talk);
     tidings.open({ since: asOf });
+    shareConnections(rest, resume);
     talk.start();
+}
+
+/** Another tab has a stream; ours comes back when it is looked at. What has ended stays so. */
+function rest() {
+    if (tidings.state !== 'ended') {
+        tidings.close();
+    }
+}
+
+function resume() {
+    if (tidings.state !== 'ended') {
+        tidings.open();
+    }
 }
 
 async function readRooms() {
