@@ -24,8 +24,7 @@
  *   - Tokens are renewed before they expire, while the stream goes on.
  *
  * WHAT IS LEFT TO THE APP (all of it comes to `onEvent`)
- *   - `gap {roomId?, after, before}`: events between the two ids are missing here; read the
- *     room's history between them.
+ *   - `gap {roomId?, after, before}`: read the room's history between the two ids.
  *   - `reset {reason}`: the cursor was of no use; read the state anew.
  *   - everything else: messages, joins, `custom.*` …
  *
@@ -39,7 +38,6 @@
 
 const REQUEST_TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 30_000;
-const HEARTBEAT_MS = 20_000;
 const WATCH_MS = 5_000;
 const RENEW_BEFORE_MS = 60_000;
 const TIMER_MAX_MS = 0x7fffffff;
@@ -89,7 +87,7 @@ export class Tidings {
     #source = null;
     #token = null;        // kept only with tokenInUrl; else the cookie has it
     #deadline = 0;        // when the stream counts as dead unless something is heard
-    #heartbeatMs = HEARTBEAT_MS;
+    #heartbeatMs = 20_000;
     #attempt = 0;         // of opening anew, since the last `connected`
     #refusals = 0;        // of tokens, since the last `connected`
     #watch = null;        // timers
@@ -137,7 +135,7 @@ export class Tidings {
         await this.request('DELETE', '/v1/session');
     }
 
-    /** A new token for everything to come; callers meanwhile share one renewal. */
+    /** A new token for all that is to come; callers meanwhile share one renewal. */
     #renew() {
         this.#renewing ??= (async () => {
             const token = await this.#options.getToken();
@@ -151,9 +149,8 @@ export class Tidings {
     async #renewStream() {
         try {
             const token = await this.#renew();
-            const answer = await this.#fetch('POST', `/v1/session/${this.session}/token`,
-                undefined, token);
-            this.#planRenewal(answer?.tokenExpiresAt);
+            await this.#fetch('POST', `/v1/session/${this.session}/token`, undefined, token);
+            this.#planRenewal(expiryOf(token));
         } catch (error) {
             // No harm: the stream ends with `token_expired`, and we renew there.
             console.warn('Tidings: the token could not be renewed ahead of time', error);
@@ -186,8 +183,8 @@ export class Tidings {
             if (error.status !== 401 || !this.#options.getToken) {
                 throw error;
             }
+            await this.#renew();
         }
-        await this.#renew();
         return this.#fetch(method, path, body, this.#token);
     }
 
@@ -476,6 +473,12 @@ export class Tidings {
             this.#options.onState(state, why);
         }
     }
+}
+
+/** When a token expires; nobody but the server can tell whether it is good. */
+function expiryOf(token) {
+    const payload = token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
+    return JSON.parse(atob(payload)).exp * 1000;
 }
 
 function problemOf(answer, text) {
