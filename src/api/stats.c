@@ -6,9 +6,13 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "api/json.h"
+#include "api/json_writer.h"
+#include "api/problem.h"
 #include "api/process.h"
 #include "api/routes.h"
+#include "base/err.h"
+
+#define REPORT_BYTES_MAX 65536
 
 struct sample {
     int64_t at_ms;
@@ -253,6 +257,25 @@ static void set_journal(json_t *report, struct journal *journal)
                                   status.backend, "queued", (json_int_t)status.queued));
 }
 
+/* By the writer, which writes 0.1 as 0.1. Takes the report over. */
+static void answer_report(struct request *request, json_t *report)
+{
+    struct json_writer writer;
+    json_writer_init(&writer, REPORT_BYTES_MAX);
+    json_writer_value(&writer, report);
+    json_decref(report);
+    struct answer answer = {
+        .status = 200,
+        .content_type = "application/json",
+        .body = json_writer_text(&writer),
+    };
+    if (writer.err)
+        problem_answer(request, ERR_MEMORY, NULL);
+    else
+        request_answer(request, &answer);
+    json_writer_fini(&writer);
+}
+
 void stats_get(struct request *request)
 {
     const struct app *app = request_app(request);
@@ -267,5 +290,7 @@ void stats_get(struct request *request)
     set_journal(report, app->journal);
     stats_advise(&span, connections_max(app->settings), append_text, advice);
     json_object_set_new(report, "recommendations", advice);
-    json_answer(request, 200, report);
+    json_object_set_new(report, "node", json_string(app->node));
+    json_object_set_new(report, "version", json_string(TIDINGS_VERSION));
+    answer_report(request, report);
 }

@@ -119,6 +119,8 @@ static void worker_loop(struct worker *worker)
 {
     bool more = true;
     while (!worker->stopping) {
+        /* ONCE as well: without it a loop goes on for as long as anything is readable, and what
+         * callbacks put off to worker_turn keeps their descriptors readable. */
         if (event_base_loop(worker->base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0)) < 0) {
             log_line(LOG_ERROR, "event loop failed", NULL);
             abort();
@@ -141,7 +143,6 @@ static void *worker_main(void *context)
     streams_cut_all(worker);
     connections_finish(worker);
     if (worker->http_app->on_worker_stop)
-        if (worker->http_app->on_worker_stop)
         worker->http_app->on_worker_stop(worker);
     streams_cut_all(worker);
     daemon_close(&worker->plain);
