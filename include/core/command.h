@@ -61,6 +61,7 @@ struct outcome {
     enum role role;          /* the actor's role afterwards (PUT_ROOM, JOIN) */
     int64_t retry_after_ms;  /* ERR_RATE_LIMITED: slow mode */
     int64_t members_added;   /* ADD_MEMBERS: those who were new */
+    int64_t members;         /* of the room when it was decided; 0: there was none */
 };
 
 #define COMMAND_DIGEST_BYTES 16

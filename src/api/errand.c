@@ -118,11 +118,21 @@ static int errand_err(const struct errand *errand)
     return commands ? errand->command.outcome.err : ERR_OK;
 }
 
+static void measure(const struct errand *errand)
+{
+    int err = errand->common.err;
+    if (err == ERR_UNAVAILABLE || err == ERR_IO || err == ERR_CORRUPT)
+        metric_add(METRIC_JOURNAL_ERRORS, 1);
+    else if (errand->kind == ERRAND_APPEND && errand->append.started_us)
+        metric_observe(METRIC_APPEND_US, (uint64_t)(clock_now_us() - errand->append.started_us));
+}
+
 static void on_read(struct letter *letter)
 {
     struct errand *errand =
         container_of(container_of(letter, struct journal_request, letter), struct errand, common);
     int err = errand_err(errand);
+    measure(errand);
     if (err) {
         struct problem_detail detail = {.retry_after_ms = errand->command.outcome.retry_after_ms};
         refuse(errand, err, &detail);

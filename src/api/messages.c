@@ -2,9 +2,9 @@
  * after the same check straight to whoever is connected. */
 #include "api/content.h"
 #include "api/errand.h"
+#include "api/rates.h"
 #include "base/err.h"
 #include "base/limits.h"
-#include "base/metric.h"
 
 #define SENT_BYTES_MAX 1024
 
@@ -23,9 +23,18 @@ static void answer_sent(struct errand *errand, int status, struct event_id id,
     errand_answer(errand, status, &writer, NULL);
 }
 
+/* What it cost is known only now; the next message pays when it was too much. */
+static void charge(struct errand *errand)
+{
+    const struct command *command = &errand->command;
+    rates_charge(errand->request, (int64_t)command->body.len * command->outcome.members);
+}
+
 static void on_stored(struct errand *errand)
 {
     const struct outcome *outcome = &errand->command.outcome;
+    if (!outcome->repeated)
+        charge(errand);
     answer_sent(errand, outcome->repeated ? 200 : 201, outcome->id, outcome->timestamp_ms);
 }
 
@@ -53,7 +62,7 @@ static void on_allowed(struct errand *errand)
     }
     signals_publish(&request_app(errand->request)->signals, frame);
     frame_unref(frame);
-    metric_add(METRIC_PUBLISHED_EPHEMERAL, 1);
+    charge(errand);
     answer_sent(errand, 201, EVENT_ID_NONE, now_ms);
 }
 
@@ -87,6 +96,8 @@ static void send_content(struct errand *errand, const struct content *content)
 static void post(struct request *request, enum command_kind kind,
                  void (*read)(struct json_reader *reader, struct content *ret))
 {
+    if (!rates_take(request, LIMIT_FANOUT))
+        return;
     struct errand *errand = errand_new(request, request_parameter(request, 0), on_stored);
     if (!errand || !errand_body(errand))
         return;

@@ -7,7 +7,7 @@
 #include "api/assets.h"
 #include "api/cors.h"
 #include "api/identity.h"
-#include "api/limiter.h"
+#include "api/rates.h"
 #include "api/refusal.h"
 #include "base/err.h"
 #include "core/ident.h"
@@ -208,61 +208,6 @@ static void refuse(struct request *request, int err, const struct problem_detail
         problem_answer(request, err, detail);
 }
 
-static void refuse_rate(struct request *request, const struct limit_verdict *verdict)
-{
-    char limit[24], left[24], reset[24];
-    snprintf(limit, sizeof(limit), "%lld", (long long)verdict->limit);
-    snprintf(left, sizeof(left), "%lld", (long long)verdict->left);
-    snprintf(reset, sizeof(reset), "%lld", (long long)(verdict->reset_ms + 999) / 1000);
-    struct answer_header headers[] = {
-        {"RateLimit-Limit", limit},
-        {"RateLimit-Remaining", left},
-        {"RateLimit-Reset", reset},
-    };
-    struct problem_detail detail = {
-        .retry_after_ms = verdict->wait_ms,
-        .headers = headers,
-        .header_count = array_count(headers),
-    };
-    refuse(request, ERR_RATE_LIMITED, &detail);
-}
-
-/* Rates */
-
-static enum limit limit_of(enum route_rate rate, const struct identity *identity)
-{
-    if (rate == RATE_STREAMS)
-        return LIMIT_STREAMS;
-    if (identity && identity->service)
-        return LIMIT_SERVICE;
-    if (rate == RATE_MESSAGES)
-        return LIMIT_MESSAGES;
-    return rate == RATE_TYPING ? LIMIT_TYPING : LIMIT_REQUESTS;
-}
-
-/* False when it has refused. */
-static bool check_rate(struct request *request)
-{
-    struct limiter *limiter = request_app(request)->limiter;
-    const struct identity *identity = request_identity(request);
-    enum route_rate rate = request_exchange(request)->route->rate;
-    struct limit_subject subject = {.realm = {NULL, 0}};
-    struct limit_verdict verdict;
-    if (rate == RATE_NONE)
-        return true;
-    if (identity && rate != RATE_STREAMS) {
-        subject.realm = identity->realm;
-        subject.user = identity->user;
-    }
-    if (!identity || identity->guest || rate == RATE_STREAMS)
-        subject.address = request->peer;
-    if (limiter_take(limiter, limit_of(rate, identity), &subject, worker_now_ms(request->worker),
-                     &verdict))
-        return true;
-    refuse_rate(request, &verdict);
-    return false;
-}
-
 /* False when it has refused: no new stream may come to this node now. */
 static bool check_room_for_stream(struct request *request)
 {
@@ -304,7 +249,7 @@ static bool check_request(struct request *request)
         refuse(request, err, NULL);
         return false;
     }
-    if (!check_rate(request) || !check_room_for_stream(request))
+    if (!rates_take_for_route(request) || !check_room_for_stream(request))
         return false;
     err = decode_parameters(request, exchange, &detail.field);
     if (err != 0)

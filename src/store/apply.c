@@ -355,6 +355,8 @@ int apply_command(struct apply *apply, struct command *command, int64_t now_ms,
     if (!err)
         err = carry_out(&act);
     command->outcome.head = act.scene.realm.head;
+    if (act.scene.facts.room_exists)
+        command->outcome.members = act.scene.facts.room.member_count;
     arena_fini(&apply->scratch);
     return err;
 }

@@ -200,6 +200,8 @@ static int read_access(struct ledger *ledger, struct journal_read *read, int64_t
     command->outcome.head = scene.realm.head;
     command->outcome.timestamp_ms = now_ms;
     command->outcome.err = command_decide(command, &scene.facts, &command->outcome.retry_after_ms);
+    if (scene.facts.room_exists)
+        command->outcome.members = scene.facts.room.member_count;
     return 0;
 }
 
