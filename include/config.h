@@ -72,7 +72,7 @@ MUST_CHECK int config_check(const struct config *config, FILE *warnings, char *w
 /* As an INI file, with help; secrets are shown as `(set)`. */
 void config_print(const struct config *config, FILE *out);
 /* True when an address of server.listen (host:port) can be reached from this machine only: an
- * IPv4 of 127.0.0.0/8, ::1, `localhost`, or no host at all, which stands for 127.0.0.1. */
+ * IPv4 of 127.0.0.0/8, ::1, `localhost`. No host at all stands for every address. */
 bool config_is_loopback(const char *listen);
 /* The table as a Markdown page: key, default, meaning. */
 void config_print_reference(FILE *out);

@@ -38,7 +38,7 @@ static void PRINTF_LIKE(2, 3) warn(const struct check *check, const char *format
     fputc('\n', check->warnings);
 }
 
-/* Splits host:port, [v6]:port and :port; `*ret_host` is empty for the last. */
+/* Splits host:port, [v6]:port and :port; `*ret_host` is empty for the last: all addresses. */
 static int split_listen(struct span text, struct span *ret_host, struct span *ret_port)
 {
     struct span rest = text;
@@ -73,7 +73,7 @@ bool config_is_loopback(const char *listen)
         return ntohl(v4.s_addr) >> 24 == 127;
     if (inet_pton(AF_INET6, text, &v6) == 1)
         return IN6_IS_ADDR_LOOPBACK(&v6);
-    return host.len == 0 || strcasecmp(text, "localhost") == 0;
+    return strcasecmp(text, "localhost") == 0;
 }
 
 static int check_listeners(const struct check *check, const char *key,

@@ -24,7 +24,7 @@
 const struct config_key config_keys[] = {
     TEXT_KEY("server.listen", CONFIG_LIST, server_listen, "127.0.0.1:8080",
              "Addresses to serve on, with commas between: 127.0.0.1:8080, [::1]:8080, "
-             "0.0.0.0:80. Port 0 takes a free one, which is printed."),
+             "0.0.0.0:80, and :80 for every address. Port 0 takes a free one, which is printed."),
     TEXT_KEY("server.admin_listen", CONFIG_LIST, server_admin_listen, "",
              "Loopback addresses on which /metrics, /console and /v1/stats answer without a "
              "token."),
