@@ -114,5 +114,6 @@ int run_gap_tests(void);
 int run_history_tests(void);
 int run_state_tests(void);
 int run_order_tests(void);
+int run_random_tests(void);
 
 #endif

@@ -18,5 +18,6 @@ int main(int argc, char **argv)
     failed += run_history_tests();
     failed += run_state_tests();
     failed += run_order_tests();
+    failed += run_random_tests();
     return failed;
 }
