@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -8,6 +9,7 @@
 #include "net/connection.h"
 
 #define BODY_CHECK_MS 1000     /* between two looks at a body's rate */
+#define IDLE_FIRST_MS 1000     /* until an idle connection is looked at */
 #define CLOSING_GRACE_MS 1000  /* for a last request on a connection, when the server closes */
 
 static uint64_t bytes_received(const struct connection *connection)
@@ -26,6 +28,11 @@ static void connection_cut(struct connection *connection)
     shutdown(connection->fd, SHUT_RDWR);
 }
 
+static int64_t min_ms(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 static void set_timer(struct connection *connection, int64_t delay_ms)
 {
     worker_timer_set(connection->worker, &connection->timer, delay_ms);
@@ -34,6 +41,13 @@ static void set_timer(struct connection *connection, int64_t delay_ms)
 static void idle_end(struct connection *connection)
 {
     shutdown(connection->fd, SHUT_RDWR);
+}
+
+/* libmicrohttpd misses a half-close that comes together with a request. */
+static bool is_half_closed(const struct connection *connection)
+{
+    struct pollfd peer = {.fd = connection->fd, .events = POLLRDHUP};
+    return poll(&peer, 1, 0) > 0;
 }
 
 /* Idle, or the first bytes of a head are there: libmicrohttpd does not say. The socket's count of
@@ -52,16 +66,15 @@ static void idle_check(struct connection *connection)
         connection_cut(connection);
         return;
     }
-    if (idle_ms >= settings->http_idle_timeout_ms) {
+    if (idle_ms >= settings->http_idle_timeout_ms || is_half_closed(connection)) {
         idle_end(connection);
         return;
     }
     connection->phase = PHASE_IDLE;
     connection->bytes_seen = bytes;
     connection->bytes_known = true;
-    int64_t left = settings->http_idle_timeout_ms - idle_ms;
-    set_timer(connection, left < settings->http_head_timeout_ms ? left
-                                                                : settings->http_head_timeout_ms);
+    set_timer(connection, min_ms(settings->http_idle_timeout_ms - idle_ms,
+                                 settings->http_head_timeout_ms));
 }
 
 static void body_check(struct connection *connection)
@@ -110,8 +123,8 @@ void connection_set_phase(struct connection *connection, enum phase phase)
     int64_t delay_ms = settings->http_head_timeout_ms;
     if (phase == PHASE_FRESH && server_state(connection->worker->server) >= SERVER_CLOSING)
         delay_ms = CLOSING_GRACE_MS;
-    if (phase == PHASE_IDLE && settings->http_idle_timeout_ms < delay_ms)
-        delay_ms = settings->http_idle_timeout_ms;
+    if (phase == PHASE_IDLE)
+        delay_ms = min_ms(min_ms(delay_ms, settings->http_idle_timeout_ms), IDLE_FIRST_MS);
     set_timer(connection, delay_ms + (phase == PHASE_BODY ? BODY_CHECK_MS : 0));
 }
 
