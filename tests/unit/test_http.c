@@ -352,20 +352,26 @@ static void answers_are_gzipped(void **state)
 
 /* -- heads ---------------------------------------------------------------------------------- */
 
+static void add_filler(char *text, size_t size, const char *before, size_t len)
+{
+    size_t at = strlen(text);
+    assert_true(at + strlen(before) + len < size);
+    memcpy(text + at, before, strlen(before));
+    memset(text + at + strlen(before), 'a', len);
+    text[at + strlen(before) + len] = '\0';
+}
+
 static const char *ask_large(size_t target_len, size_t header_len, size_t header_count)
 {
     static char request[100000];
-    size_t len = (size_t)sprintf(request, "GET /about?a=");
-    memset(request + len, 'a', target_len);
-    len += target_len;
-    len += (size_t)sprintf(request + len, " HTTP/1.1\r\n" CLOSE);
+    request[0] = '\0';
+    add_filler(request, sizeof(request), "GET /about?a=", target_len);
+    add_filler(request, sizeof(request), " HTTP/1.1\r\n" CLOSE, 0);
     for (size_t i = 0; i < header_count; i++) {
-        len += (size_t)sprintf(request + len, "X-A: ");
-        memset(request + len, 'a', header_len);
-        len += header_len;
-        len += (size_t)sprintf(request + len, "\r\n");
+        add_filler(request, sizeof(request), "X-A: ", header_len);
+        add_filler(request, sizeof(request), "\r\n", 0);
     }
-    sprintf(request + len, "\r\n");
+    add_filler(request, sizeof(request), "\r\n", 0);
     int fd = net_connect(), reset;
     net_send(fd, request);
     const char *text = net_read(fd, NULL, &reset);

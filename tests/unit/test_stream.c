@@ -1,4 +1,7 @@
-/* Connections that are moved out of libmicrohttpd: streams and parked requests. */
+/* Connections that are moved out of libmicrohttpd: streams and parked requests.
+ *
+ * What the hand-over leans on is no contract of libmicrohttpd's; the cases here pin it, so that a
+ * version that changes it is noticed. After each, all counts are back at zero. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,24 +13,37 @@
 
 #include <cmocka.h>
 
+#include "base/attr.h"
+#include "base/metric.h"
+#include "net/stream.h"
 #include "net_server.h"
 
-#define STREAM "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
-#define SAY "POST /say HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 8\r\n\r\ndata: x\n"
-#define END "POST /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+#define H " HTTP/1.1\r\nHost: x\r\n"
+#define CLOSE H "Connection: close\r\n"
+#define STREAM "GET /stream" H "\r\n"
+#define HELLO "GET /hello" H "\r\n"
+#define SAY "POST /say" CLOSE "Content-Length: 8\r\n\r\ndata: x\n"
 
-static void stream_is_written_to(void **state)
+static void say(void)
 {
-    int fd = net_connect();
-    net_send(fd, STREAM);
-    const char *text = net_read(fd, "connected\n\n", NULL);
-    assert_non_null(strstr(text, "HTTP/1.1 200 OK\r\n"));
-    assert_non_null(strstr(text, "Content-Type: text/event-stream\r\n"));
-    assert_null(strstr(text, "chunked"));
     net_ask(SAY);
-    assert_non_null(strstr(net_read(fd, "data: x\n", NULL), "data: x\n"));
-    net_ask(END);
+}
+
+static void end(void)
+{
+    net_ask("POST /end" CLOSE "\r\n");
+}
+
+/* The stream on `fd` hears what is said and ends in good order. */
+static void stream_works(int fd)
+{
     int reset;
+    net_wait_streams(1);
+    say();
+    net_read(fd, "data: x\n", NULL);
+    say();
+    net_read(fd, "data: x\n", NULL);
+    end();
     assert_string_equal(net_read(fd, NULL, &reset), "");
     assert_int_equal(reset, 0);
     close(fd);
@@ -35,39 +51,318 @@ static void stream_is_written_to(void **state)
     net_wait_connections(0);
 }
 
-static void peer_that_closes_is_noticed(void **state)
+/* -- the hand-over -------------------------------------------------------------------------- */
+
+struct row {
+    const char *what;
+    const char *parts[4]; /* sent with a pause between */
+};
+
+static const struct row rows[] = {
+    {"plain", {STREAM}},
+    {"in pieces", {"GET /str", "eam HTTP/1.1\r\nHo", "st: x\r\n\r", "\n"}},
+    {"in on_head", {"GET /early-stream" H "\r\n"}},
+    {"1.0", {"GET /stream HTTP/1.0\r\n\r\n"}},
+    {"1.0 with keep-alive", {"GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"}},
+    {"asked to close", {"GET /stream" CLOSE "\r\n"}},
+    {"second request", {HELLO, STREAM}},
+    {"third request", {HELLO, HELLO, STREAM}},
+    {"behind another", {HELLO STREAM}},
+    {"behind two others", {HELLO "POST /echo" H "Content-Length: 2\r\n\r\nab" STREAM}},
+    {"before another", {STREAM HELLO}},
+    {"before half of another", {STREAM "GET /hel"}},
+    {"before one that comes later", {STREAM, HELLO}},
+    {"before and behind", {HELLO STREAM HELLO HELLO}},
+    {"before many bytes", {STREAM HELLO HELLO HELLO HELLO HELLO HELLO HELLO HELLO, HELLO HELLO}},
+    {"with a body", {"POST /stream" H "Content-Length: 4\r\n\r\nabcd"}},
+    {"with a body in pieces", {"POST /stream" H "Content-Length: 4\r\n\r\na", "bc", "d"}},
+    {"with chunks", {"POST /stream" H "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"}},
+    {"in on_head with a body", {"POST /early-stream" H "Content-Length: 4\r\n\r\nabcd"}},
+    {"in on_head, body under way", {"POST /early-stream" H "Content-Length: 9\r\n\r\na", "b", "c"}},
+    {"in on_head, body never comes", {"POST /early-stream" H "Content-Length: 9\r\n\r\n"}},
+    {"in on_head, chunks under way",
+     {"POST /early-stream" H "Transfer-Encoding: chunked\r\n\r\n5\r\nab", "cde\r\n", "0\r\n\r\n"}},
+    {"in on_head, with Expect",
+     {"POST /early-stream" H "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n"}},
+    {"with Expect", {"POST /stream" H "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n", "abcd"}},
+};
+
+static void streams_come_out_whole(void **state)
 {
-    int fd = net_connect();
-    net_send(fd, STREAM);
-    net_read(fd, "connected\n\n", NULL);
-    net_wait_streams(1);
+    for (size_t i = 0; i < array_count(rows); i++) {
+        int fd = net_connect();
+        for (size_t part = 0; part < 4 && rows[i].parts[part]; part++) {
+            net_send(fd, rows[i].parts[part]);
+            usleep(10000);
+        }
+        const char *text = net_read(fd, "event: connected\n\n", NULL);
+        if (!strstr(text, "Content-Type: text/event-stream\r\n") || strstr(text, "chunked"))
+            fail_msg("%s: %s", rows[i].what, text);
+        stream_works(fd);
+    }
+}
+
+static void stream_after_suspension(void **state)
+{
+    static const char *const requests[] = {"GET /later-stream" H "\r\n",
+                                           HELLO "GET /later-stream" H "\r\n",
+                                           "GET /later-stream" H "\r\n" HELLO,
+                                           "POST /later-stream" H "Content-Length: 1\r\n\r\na"};
+    for (size_t i = 0; i < array_count(requests); i++) {
+        int fd = net_connect();
+        net_send(fd, requests[i]);
+        net_wait_waiting(1);
+        net_ask("GET /go" CLOSE "\r\n");
+        net_read(fd, "event: connected\n\n", NULL);
+        stream_works(fd);
+    }
+}
+
+static void head_of_a_stream(void **state)
+{
+    int fd = net_connect(), reset;
+    net_send(fd, "HEAD /stream" H "\r\n");
+    const char *text = net_read(fd, NULL, &reset);
+    assert_non_null(strstr(text, "text/event-stream"));
+    assert_null(strstr(text, "connected"));
+    assert_int_equal(reset, 0);
     close(fd);
     net_wait_streams(0);
     net_wait_connections(0);
 }
 
-static void parked_request_is_answered(void **state)
+static void reset(int fd)
 {
-    int fd = net_connect();
-    net_send(fd, "GET /park HTTP/1.1\r\nHost: x\r\n\r\n");
-    net_wait_waiting(1);
-    net_ask("POST /go HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    struct linger hard = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    close(fd);
+}
+
+static void leave(int fd, int how)
+{
+    if (how == 0) {
+        reset(fd);
+    } else if (how == 1) {
+        close(fd);
+    } else {
+        shutdown(fd, SHUT_WR);
+        net_read(fd, NULL, NULL);
+        close(fd);
+    }
+}
+
+/* Peers that leave by a reset, a close or half a close, at whatever moment. */
+static void peers_leave_at_any_moment(void **state)
+{
+    static const char *const requests[] = {STREAM, HELLO STREAM, STREAM HELLO,
+                                           "POST /early-stream" H "Content-Length: 9\r\n\r\nab",
+                                           "GET /park" H "\r\n"};
+    for (size_t i = 0; i < array_count(requests); i++) {
+        for (int how = 0; how < 3; how++) {
+            for (int delay_us = 0; delay_us <= 20000; delay_us = delay_us * 4 + 50) {
+                int fd = net_connect();
+                net_send(fd, requests[i]);
+                usleep((useconds_t)delay_us);
+                leave(fd, how);
+                say();
+            }
+        }
+    }
+    net_wait_streams(0);
+    net_wait_waiting(0);
+    net_wait_connections(0);
+}
+
+static void suspended_peers_leave(void **state)
+{
+    for (int how = 0; how < 2; how++) {
+        int fd = net_connect();
+        net_send(fd, "GET /later-stream" H "\r\n");
+        net_wait_waiting(1);
+        leave(fd, how);
+        usleep(10000);
+        net_ask("GET /go" CLOSE "\r\n");
+        net_wait_streams(0);
+        net_wait_connections(0);
+    }
+}
+
+/* -- streams -------------------------------------------------------------------------------- */
+
+static int64_t metric_value(enum metric metric)
+{
+    struct metric_reading reading;
+    metric_read(metric, &reading);
+    return reading.value;
+}
+
+static void a_delivery_is_one_write(void **state)
+{
+    int fds[20];
+    for (size_t i = 0; i < array_count(fds); i++) {
+        fds[i] = net_connect();
+        net_send(fds[i], STREAM);
+        net_read(fds[i], "event: connected\n\n", NULL);
+    }
+    int64_t before = metric_value(METRIC_DELIVERY_WRITES);
+    say();
+    for (size_t i = 0; i < array_count(fds); i++)
+        net_read(fds[i], "data: x\n", NULL);
+    assert_int_equal(metric_value(METRIC_DELIVERY_WRITES) - before, 20);
+    for (size_t i = 0; i < array_count(fds); i++)
+        close(fds[i]);
+    net_wait_streams(0);
+    net_wait_connections(0);
+    assert_true(sizeof(struct stream) <= 96);
+}
+
+static const char *say_large(size_t len)
+{
+    static char request[70000];
+    int head = snprintf(request, sizeof(request), "POST /say" CLOSE "Content-Length: %zu\r\n\r\n",
+                        len);
+    memset(request + head, 'x', len);
+    request[(size_t)head + len] = '\0';
+    return net_ask(request);
+}
+
+/* The kernel takes little ahead for a reader that does not read, and all of it arrives once it
+ * does. */
+static void slow_readers_get_all(void **state)
+{
+    int fd = net_connect(), small = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    net_send(fd, STREAM);
+    size_t said = 0;
+    net_wait_streams(1);
+    for (int i = 0; i < 4; i++) {
+        assert_non_null(strstr(say_large(60000), " 200 "));
+        said += 60000;
+    }
+    end();
+    usleep(100000);
+    net_wait_streams(1);
     const char *text = net_read(fd, NULL, NULL);
-    assert_non_null(strstr(text, "Content-Length: 4\r\n"));
-    assert_non_null(strstr(text, "\r\n\r\nwent"));
+    text = strstr(text, "connected\n\n");
+    assert_non_null(text);
+    assert_int_equal(strlen(text + strlen("connected\n\n")), said);
+    close(fd);
+    net_wait_streams(0);
+    net_wait_connections(0);
+}
+
+static int start_impatient(void **state)
+{
+    struct settings settings = net_settings();
+    settings.sse_peer_timeout_ms = 1000;
+    net_start(&settings);
+    return 0;
+}
+
+static void peers_that_take_nothing_are_cut(void **state)
+{
+    int fd = net_connect(), small = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    net_send(fd, STREAM);
+    net_wait_streams(1);
+    for (int i = 0; i < 4; i++)
+        say_large(60000);
+    net_wait_streams(0);
     close(fd);
     net_wait_connections(0);
 }
 
+static void stray_bytes_are_bounded(void **state)
+{
+    static char filler[4096];
+    int fd = net_connect();
+    net_send(fd, STREAM);
+    net_read(fd, "event: connected\n\n", NULL);
+    for (int i = 0; i < 15; i++) {
+        assert_int_equal(send(fd, filler, sizeof(filler), MSG_NOSIGNAL), sizeof(filler));
+        usleep(1000);
+    }
+    say();
+    net_read(fd, "data: x\n", NULL);
+    for (int i = 0; i < 4; i++)
+        if (send(fd, filler, sizeof(filler), MSG_NOSIGNAL) < 0)
+            break;
+    net_wait_streams(0);
+    close(fd);
+    net_wait_connections(0);
+}
+
+static void streams_are_cut(void **state)
+{
+    int fd = net_connect(), was_reset;
+    net_send(fd, STREAM);
+    net_read(fd, "event: connected\n\n", NULL);
+    net_ask("POST /cut" CLOSE "\r\n");
+    assert_string_equal(net_read(fd, NULL, &was_reset), "");
+    close(fd);
+    net_wait_streams(0);
+    net_wait_connections(0);
+}
+
+/* More than two slices of them. */
+static void many_streams(void **state)
+{
+    enum { COUNT = 700 };
+    static int fds[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = net_connect();
+        net_send(fds[i], STREAM);
+    }
+    net_wait_streams(COUNT);
+    for (int i = 0; i < COUNT; i++)
+        net_read(fds[i], "event: connected\n\n", NULL);
+    say();
+    for (int i = 0; i < COUNT; i++)
+        net_read(fds[i], "data: x\n", NULL);
+    end();
+    for (int i = 0; i < COUNT; i++) {
+        assert_string_equal(net_read(fds[i], NULL, NULL), "");
+        close(fds[i]);
+    }
+    net_wait_streams(0);
+    net_wait_connections(0);
+}
+
+/* -- parked requests ------------------------------------------------------------------------ */
+
+static void parked_request_is_answered(void **state)
+{
+    static const char *const requests[] = {"GET /park" H "\r\n", HELLO "GET /park" H "\r\n",
+                                           "GET /park" H "\r\n" HELLO,
+                                           "POST /park" H "Content-Length: 1\r\n\r\na",
+                                           "GET /park HTTP/1.0\r\n\r\n"};
+    for (size_t i = 0; i < array_count(requests); i++) {
+        int fd = net_connect(), was_reset;
+        net_send(fd, requests[i]);
+        net_wait_waiting(1);
+        net_ask("GET /go" CLOSE "\r\n");
+        const char *text = net_read(fd, NULL, &was_reset);
+        assert_non_null(strstr(text, "Content-Length: 4\r\n"));
+        assert_non_null(strstr(text, "Connection: close\r\n"));
+        assert_non_null(strstr(text, "X-Test: yes\r\n"));
+        assert_non_null(strstr(text, "\r\n\r\nwent"));
+        assert_int_equal(was_reset, 0);
+        close(fd);
+        net_wait_connections(0);
+    }
+}
+
 static void parked_peer_that_leaves_is_noticed(void **state)
 {
-    int fd = net_connect();
-    net_send(fd, "GET /park HTTP/1.1\r\nHost: x\r\n\r\n");
-    net_wait_waiting(1);
-    close(fd);
-    net_wait_waiting(0);
-    assert_int_equal(net_gone_count(), 1);
-    net_wait_connections(0);
+    for (int how = 0; how < 3; how++) {
+        int fd = net_connect();
+        net_send(fd, "GET /park" H "\r\n");
+        net_wait_waiting(1);
+        leave(fd, how);
+        net_wait_waiting(0);
+        assert_int_equal(net_gone_count(), how + 1);
+        net_wait_connections(0);
+    }
 }
 
 static int set_up(void **state)
@@ -88,8 +383,18 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(stream_is_written_to),
-        TEST(peer_that_closes_is_noticed),
+        TEST(streams_come_out_whole),
+        TEST(stream_after_suspension),
+        TEST(head_of_a_stream),
+        TEST(peers_leave_at_any_moment),
+        TEST(suspended_peers_leave),
+        TEST(a_delivery_is_one_write),
+        TEST(slow_readers_get_all),
+        cmocka_unit_test_setup_teardown(peers_that_take_nothing_are_cut, start_impatient,
+                                        tear_down),
+        TEST(stray_bytes_are_bounded),
+        TEST(streams_are_cut),
+        TEST(many_streams),
         TEST(parked_request_is_answered),
         TEST(parked_peer_that_leaves_is_noticed),
     };
