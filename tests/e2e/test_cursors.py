@@ -94,7 +94,7 @@ def test_the_header_wins_and_an_empty_one_is_none(server, names):
         assert stream.take()["resumed"] is False
 
 
-@pytest.mark.parametrize("cursor", MALFORMED)
+@pytest.mark.parametrize("cursor", MALFORMED, ids=lambda cursor: ascii(cursor)[:24])
 def test_a_malformed_cursor_is_a_reset(server, names, cursor):
     bob = server.user(names("bob"))
     for stream in (bob.stream(since=cursor),

@@ -70,7 +70,7 @@ def test_pipelined_behind_others(server, alice, before):
 
 
 @pytest.mark.parametrize("behind", [b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 5, b"x" * 3000,
-                                    b"\0\1\2"])
+                                    b"\0\1\2"], ids=["requests", "text", "bytes"])
 def test_bytes_behind_it_are_dropped(server, alice, names, behind):
     with Connection(server.address) as connection:
         connection.send(events_bytes(alice) + behind)

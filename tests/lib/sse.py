@@ -12,7 +12,7 @@ import time
 from .http import Closed, Connection, request_bytes, parse_head
 
 ID = re.compile(r"(0|[1-9][0-9]*)-(0|[1-9][0-9]*)")
-ORDER = ("id", "event", "retry", "data")
+ORDER = ("id", "retry", "event", "data")
 DURABLE = {"new_message", "message_edited", "message_deleted", "reaction_added",
            "reaction_removed", "user_joined", "user_left", "room_created", "room_updated",
            "room_deleted", "member_updated", "user_updated", "user_deleted", "command_refused"}
