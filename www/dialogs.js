@@ -62,15 +62,22 @@ export function startDialogs(tidings, rooms, talk) {
         } while (next && members.length < 500);
         members.forEach(each => rooms.learnName(each.userId, each.userData?.name));
         drawMembers(members, rooms);
+        if (!next) {
+            describe(room, members.length);
+        }
+    }
+
+    function describe(room, count) {
+        byId('room-info-what').textContent = [
+            room.info.kind === 'public' ? 'Public room' : 'Private room',
+            `${count} ${count === 1 ? 'person' : 'people'}`, `id ${room.id}`].join(' · ');
     }
 
     function openInfo() {
         const { room } = talk;
-        const { kind, memberCount, role } = room.info;
         byId('room-info-title').textContent = room.title;
-        byId('room-info-what').textContent = `${kind === 'public' ? 'Public' : 'Private'} room · `
-            + `${memberCount ?? '?'} ${memberCount === 1 ? 'person' : 'people'} · id ${room.id}`;
-        byId('add-member').hidden = role !== 'owner';
+        describe(room, room.info.memberCount);
+        byId('add-member').hidden = room.info.role !== 'owner';
         byId('members').replaceChildren();
         byId('room-info').showModal();
         attempt(byId('leave'), byId('room-info-problem'), () => showMembers(room));
