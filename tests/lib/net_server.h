@@ -3,13 +3,14 @@
  * MODEL  GET /hello answers at once, /wait waits in libmicrohttpd until /go, /park moves out and
  *        waits until /go, /stream becomes a stream that /say writes to, /echo gives the body back,
  *        /big gives BIG_BYTES, /json a JSON text of 5,000 bytes, /refuse answers 403 in on_head.
- * One at a time. */
+ * One at a time, but for a hand-on. */
 #ifndef TIDINGS_TESTS_NET_SERVER_H
 #define TIDINGS_TESTS_NET_SERVER_H
 
 #include <stddef.h>
 
 #include "base/settings.h"
+#include "net/server.h"
 
 #define BIG_BYTES 3000000
 
@@ -21,6 +22,10 @@ void net_stop(void);
 /* Without the wait. */
 void net_stop_soon(void);
 void net_join(void);
+/* Starts another on the same port, then drains the first. */
+void net_hand_on(const struct settings *settings);
+/* The application no longer remembers who waits. */
+void net_forget_waiting(void);
 int net_port(void);
 struct server *net_server(void);
 
