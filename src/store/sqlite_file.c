@@ -12,6 +12,7 @@
 
 #include "base/embedded.h"
 #include "base/err.h"
+#include "store/sqlite_wal.h"
 
 #define LOCK_SUFFIX ".lock"
 #define BUSY_TIMEOUT_MS 2000
@@ -128,14 +129,14 @@ static void set_up_library(void)
     assert(sqlite3_threadsafe());
 }
 
-static int open_db(const char *path, int flags, char *why, size_t why_size,
+static int open_db(const char *path, int flags, const char *vfs, char *why, size_t why_size,
                    struct sqlite_connection *connection)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     pthread_once(&once, set_up_library);
     memset(connection, 0, sizeof(*connection));
-    if (sqlite3_open_v2(path, &connection->db, flags | SQLITE_OPEN_NOMUTEX, NULL)) {
+    if (sqlite3_open_v2(path, &connection->db, flags | SQLITE_OPEN_NOMUTEX, vfs)) {
         int err = connection->db ? explain_db(connection->db, why, why_size, path) : ERR_MEMORY;
 
         sqlite_close(connection);
@@ -233,8 +234,8 @@ static int refuse(struct sqlite_connection *connection, int err)
 int sqlite_open_writer(const char *path, enum durability durability, char *why, size_t why_size,
                        struct sqlite_connection *ret)
 {
-    int err = open_db(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, why,
-                      why_size, ret);
+    int err = open_db(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW,
+                      sqlite_wal_vfs(), why, why_size, ret);
 
     if (err)
         return err;
@@ -257,7 +258,8 @@ int sqlite_open_writer(const char *path, enum durability durability, char *why, 
 int sqlite_open_reader(const char *path, char *why, size_t why_size, struct sqlite_connection *ret)
 {
     char cache[64];
-    int err = open_db(path, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW, why, why_size, ret);
+    int err = open_db(path, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW, NULL, why, why_size,
+                      ret);
 
     if (err)
         return err;
