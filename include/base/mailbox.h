@@ -27,6 +27,8 @@ MUST_CHECK int mailbox_init(struct mailbox *mailbox);
 /* Letters still inside are not read and not freed. */
 void mailbox_fini(struct mailbox *mailbox);
 void mailbox_push(struct mailbox *mailbox, struct letter *letter);
+/* Several in one call: linked by `next` from the newest to the oldest. */
+void mailbox_push_chain(struct mailbox *mailbox, struct letter *newest, struct letter *oldest);
 /* Takes everything, calls on_read of each, oldest first; returns how many. Letters that arrive
  * meanwhile wait for the next call. */
 int mailbox_read(struct mailbox *mailbox);

@@ -26,10 +26,15 @@ void mailbox_fini(struct mailbox *mailbox)
 
 void mailbox_push(struct mailbox *mailbox, struct letter *letter)
 {
+    mailbox_push_chain(mailbox, letter, letter);
+}
+
+void mailbox_push_chain(struct mailbox *mailbox, struct letter *newest, struct letter *oldest)
+{
     struct letter *top = atomic_load_explicit(&mailbox->top, memory_order_relaxed);
     do {
-        letter->next = top;
-    } while (!atomic_compare_exchange_weak_explicit(&mailbox->top, &top, letter,
+        oldest->next = top;
+    } while (!atomic_compare_exchange_weak_explicit(&mailbox->top, &top, newest,
                                                     memory_order_acq_rel, memory_order_relaxed));
     if (top)
         return;

@@ -49,17 +49,40 @@ static int told_err(int err)
     }
 }
 
-static void finish(struct sqlite_writer *writer, struct journal_request *request, int err)
+static void conclude(struct journal_request *request, int err)
 {
-    if (request->kind == SQLITE_ASK_APPEND) {
-        int64_t took_us = clock_now_us() - append_of(request)->started_us;
-
-        metric_observe(METRIC_APPEND_US, took_us > 0 ? (uint64_t)took_us : 0);
-    }
+    request->err = told_err(err);
     if (err)
         metric_add(METRIC_JOURNAL_ERRORS, 1);
-    atomic_fetch_sub(writer->under_way, 1);
-    journal_request_finish(request, told_err(err));
+    if (request->kind != SQLITE_ASK_APPEND)
+        return;
+    int64_t took_us = clock_now_us() - append_of(request)->started_us;
+    metric_observe(METRIC_APPEND_US, took_us > 0 ? (uint64_t)took_us : 0);
+}
+
+/* What goes to one mailbox goes in one call: who reads it is woken once for all. */
+static void finish(struct sqlite_writer *writer, struct batch *batch, int err)
+{
+    for (int i = 0; i < batch->count; i++)
+        conclude(batch->requests[i], err);
+    atomic_fetch_sub(writer->under_way, batch->count);
+    for (int i = 0; i < batch->count; i++) {
+        struct journal_request *first = batch->requests[i];
+
+        if (!first)
+            continue;
+        struct mailbox *home = first->home;
+        struct letter *newest = &first->letter;
+        for (int j = i + 1; j < batch->count; j++) {
+            if (!batch->requests[j] || batch->requests[j]->home != home)
+                continue;
+            batch->requests[j]->letter.next = newest;
+            newest = &batch->requests[j]->letter;
+            batch->requests[j] = NULL;
+        }
+        mailbox_push_chain(home, newest, &first->letter);
+    }
+    batch->count = 0;
 }
 
 /* Transactions */
@@ -119,7 +142,7 @@ static void forget_results(struct journal_request *request)
     arena_init(&request->arena, REQUEST_ARENA_BYTES_MAX);
 }
 
-static void run_batch(struct sqlite_writer *writer, const struct batch *batch)
+static void run_batch(struct sqlite_writer *writer, struct batch *batch)
 {
     int64_t now_ms = clock_wall_ms();
     int err = sqlite_life_reserve(writer, now_ms);
@@ -142,8 +165,7 @@ static void run_batch(struct sqlite_writer *writer, const struct batch *batch)
         metric_observe(METRIC_COMMIT_BATCH, (uint64_t)batch->commands);
         tell_follower(writer);
     }
-    for (int i = 0; i < batch->count; i++)
-        finish(writer, batch->requests[i], err);
+    finish(writer, batch, err);
 }
 
 /* Checkpoints */
