@@ -1,5 +1,5 @@
 """What tests of rooms share: paths, people, and bodies that every route refuses."""
-import json
+import pytest
 
 from .http import path
 
@@ -27,22 +27,23 @@ def deep(levels):
 
 # What is no JSON object, whatever the route: (body, headers, status, code).
 BAD_BODIES = [
-    (b"[]", None, 400, "invalid_json"),
-    (b"7", None, 400, "invalid_json"),
-    (b"{", None, 400, "invalid_json"),
-    (b"{} {}", None, 400, "invalid_json"),
-    (b'{"text":"a","text":"b"}', None, 400, "invalid_json"),
-    (b'{"text":"\xff"}', None, 400, "invalid_json"),
-    (b'{"text":"\xed\xa0\x80"}', None, 400, "invalid_json"),
-    (b'{"text":"\\u0000"}', None, 400, "invalid_json"),
-    (b'{"text":"\\ud800"}', None, 400, "invalid_json"),
-    (b'{"x":1e999}', None, 400, "invalid_json"),
-    (deep(33).encode(), None, 400, "invalid_json"),
-    (b'{"x":[' + b"0," * 20001 + b"0]}", None, 400, "invalid_json"),
-    (b'{"text":"hi"}', {"Content-Type": "text/plain"}, 415, "unsupported_media_type"),
-    (b'{"text":"hi"}', {"Content-Encoding": "br"}, 415, "unsupported_media_type"),
-    (json.dumps({"text": "x" * (1 << 20)}).encode(), None, 413, "body_too_large"),
-]
+    pytest.param(body, headers, status, code, id=name) for name, body, headers, status, code in (
+        ("an array", b"[]", None, 400, "invalid_json"),
+        ("a number", b"7", None, 400, "invalid_json"),
+        ("half", b"{", None, 400, "invalid_json"),
+        ("two", b"{} {}", None, 400, "invalid_json"),
+        ("duplicate", b'{"text":"a","text":"b"}', None, 400, "invalid_json"),
+        ("no UTF-8", b'{"text":"\xff"}', None, 400, "invalid_json"),
+        ("a surrogate", b'{"text":"\xed\xa0\x80"}', None, 400, "invalid_json"),
+        ("U+0000", b'{"text":"\\u0000"}', None, 400, "invalid_json"),
+        ("half a pair", b'{"text":"\\ud800"}', None, 400, "invalid_json"),
+        ("a huge number", b'{"x":1e999}', None, 400, "invalid_json"),
+        ("deep", deep(33).encode(), None, 400, "invalid_json"),
+        ("wide", b'{"x":[' + b"0," * 20001 + b"0]}", None, 400, "invalid_json"),
+        ("text/plain", b"{}", {"Content-Type": "text/plain"}, 415, "unsupported_media_type"),
+        ("brotli", b"{}", {"Content-Encoding": "br"}, 415, "unsupported_media_type"),
+        ("large", b'{"text":"' + b"x" * (1 << 20) + b'"}', None, 413, "body_too_large"),
+    )]
 MESSAGE = {"text": "hi"}
 CUSTOM = {"type": "custom.move", "data": {"x": 1}}
 KINDS = [("messages", MESSAGE), ("events", CUSTOM)]
