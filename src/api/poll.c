@@ -10,6 +10,9 @@
 #include "base/err.h"
 #include "base/metric.h"
 
+/* How long a poll waits for a page of the journal before it is answered with what is there. */
+#define PAGE_WAIT_MS 10000
+
 struct poll_session {
     UT_hash_handle hh;         /* by session.key */
     struct reader reader;
@@ -21,6 +24,7 @@ struct poll_session {
     bool given;                /* in the table's list of given names */
     bool due_posted;
     bool opened;               /* the journal has answered */
+    bool waiting;              /* the ticket was told to wait */
     bool fresh;                /* opened without a cursor: answered at once */
     bool ended;                /* out of the table */
 };
@@ -106,11 +110,16 @@ static void answer_if_ready(struct poll_session *session)
         return;
     if (subscriber->state == SUBSCRIBER_REPLAY)
         hall_replay(subscriber);
-    if (subscriber->page_pending && subscriber->queue_count == 0)
+    if (subscriber->page_pending && subscriber->queue_count < (uint32_t)session->ticket->params.limit) {
+        /* What stands before the replay is told together with its first page. */
+        if (!worker_timer_is_set(&session->wait))
+            worker_timer_set(worker_of(session), &session->wait, PAGE_WAIT_MS);
         return;
+    }
     bool nothing = subscriber->queue_count == 0;
     if (nothing && !session->fresh && session->ticket->params.wait_ms > 0) {
-        if (!worker_timer_is_set(&session->wait)) {
+        if (!session->waiting) {
+            session->waiting = true;
             worker_timer_set(worker_of(session), &session->wait,
                              session->ticket->params.wait_ms);
             ticket_wait(session->ticket);
@@ -373,6 +382,7 @@ void poll_arrive(struct desk *desk, struct ticket *ticket)
     if (session->ticket)
         answer_older(session);
     session->ticket = ticket;
+    session->waiting = false;
     ticket->session = session;
     worker_timer_remove(&session->reader.timer);
     take_identity(session, ticket);

@@ -191,7 +191,7 @@ static void push_first_blocks(struct reader *reader, const struct journal_open *
             .session = reader->session.name,
             .user = reader->session.user,
             .node = reader->desk->app->node,
-            .heartbeat_ms = reader->heartbeat_s * 1000,
+            .heartbeat_ms = reader->heartbeat_ms,
             .resumed = reader->resuming,
             .cursor = open->start,
             .with_id = !reader->resuming && !reader->history_sent && !is_reset,
@@ -315,7 +315,7 @@ int reader_open(struct reader *reader, const struct reader_params *params)
         return ERR_MEMORY;
     }
     reader->subscriber.unnamed = params->unnamed;
-    reader->heartbeat_s = (uint16_t)(params->heartbeat_ms / 1000);
+    reader->heartbeat_ms = (uint32_t)params->heartbeat_ms;
     opening->reader = reader;
     struct journal_open *open = &opening->open;
     open->request.letter.on_read = on_journal_open;

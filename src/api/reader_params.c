@@ -7,10 +7,11 @@
 static int read_number(struct request *request, const char *name, int64_t min, int64_t max,
                        int64_t otherwise, int64_t *ret, const char **ret_field)
 {
-    struct span text = request_query(request, name, NULL);
+    int count;
+    struct span text = request_query(request, name, &count);
     uint64_t number;
     *ret = otherwise;
-    if (text.len == 0)
+    if (count == 0)
         return 0;
     *ret_field = name;
     if (span_to_number(text, (uint64_t)max, &number) != 0 || (int64_t)number < min)
@@ -131,11 +132,11 @@ static int read_numbers(struct request *request, bool is_poll, struct reader_par
                         const char **ret_field)
 {
     const struct settings *settings = request_app(request)->settings;
-    int64_t history, heartbeat_s, wait_s = 0, limit = 0;
+    int64_t history, heartbeat_s = 0, wait_s = 0, limit = 0;
     int err = read_number(request, "history", 0, HISTORY_LIMIT_MAX, 0, &history, ret_field);
     if (!err)
-        err = read_number(request, "heartbeat", HEARTBEAT_S_MIN, HEARTBEAT_S_MAX,
-                          settings->sse_heartbeat_ms / 1000, &heartbeat_s, ret_field);
+        err = read_number(request, "heartbeat", HEARTBEAT_S_MIN, HEARTBEAT_S_MAX, 0, &heartbeat_s,
+                          ret_field);
     if (!err && is_poll)
         err = read_number(request, "wait", 0, POLL_WAIT_S_MAX, 25, &wait_s, ret_field);
     if (!err && is_poll)
@@ -143,9 +144,7 @@ static int read_numbers(struct request *request, bool is_poll, struct reader_par
     if (err)
         return err;
     params->history = (int)history;
-    params->heartbeat_ms = request_query(request, "heartbeat", NULL).len
-                               ? heartbeat_s * 1000
-                               : settings->sse_heartbeat_ms;
+    params->heartbeat_ms = heartbeat_s ? heartbeat_s * 1000 : settings->sse_heartbeat_ms;
     params->wait_ms = wait_s * 1000;
     params->limit = (int)limit;
     return 0;

@@ -73,7 +73,9 @@ static void on_broken(struct subscriber *subscriber)
 static void set_timer(struct subscription *subscription)
 {
     struct reader *reader = &subscription->reader;
-    int64_t delay_ms = reader->heartbeat_s * 1000 - TIMER_SLACK_MS;
+    int64_t delay_ms = (int64_t)reader->heartbeat_ms - TIMER_SLACK_MS;
+    if (delay_ms < TIMER_SLACK_MS)
+        delay_ms = TIMER_SLACK_MS;
     int64_t expires_ms = reader_expires_in_ms(reader);
     if (expires_ms < delay_ms)
         delay_ms = expires_ms;
