@@ -20,5 +20,6 @@ int file_post_many(struct play *play, const char *prefix, int count);
 
 int run_crash_tests(void);
 int run_disk_tests(void);
+int run_fault_tests(void);
 
 #endif

@@ -4,5 +4,5 @@
 int main(void)
 {
     play_backend = "sqlite:";
-    return run_crash_tests() + run_disk_tests();
+    return run_crash_tests() + run_disk_tests() + run_fault_tests();
 }
