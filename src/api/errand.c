@@ -120,10 +120,7 @@ static int errand_err(const struct errand *errand)
 
 static void measure(const struct errand *errand)
 {
-    int err = errand->common.err;
-    if (err == ERR_UNAVAILABLE || err == ERR_IO || err == ERR_CORRUPT)
-        metric_add(METRIC_JOURNAL_ERRORS, 1);
-    else if (errand->kind == ERRAND_APPEND && errand->append.started_us)
+    if (errand->kind == ERRAND_APPEND && errand->append.started_us && !errand->common.err)
         metric_observe(METRIC_APPEND_US, (uint64_t)(clock_now_us() - errand->append.started_us));
 }
 

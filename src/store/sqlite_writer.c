@@ -54,10 +54,6 @@ static void conclude(struct journal_request *request, int err)
     request->err = told_err(err);
     if (err)
         metric_add(METRIC_JOURNAL_ERRORS, 1);
-    if (request->kind != SQLITE_ASK_APPEND)
-        return;
-    int64_t took_us = clock_now_us() - append_of(request)->started_us;
-    metric_observe(METRIC_APPEND_US, took_us > 0 ? (uint64_t)took_us : 0);
 }
 
 /* What goes to one mailbox goes in one call: who reads it is woken once for all. */
