@@ -1,4 +1,5 @@
-/* The hall's tables, for the two files that make the hall: seats and follows stay in step.
+/* What the files that make the hall share: its tables, in which seats and follows stay in step,
+ * and its queueing.
  *
  * MODEL  a follow (in the subscriber) names its seat (in the room), and the seat its subscriber;
  *        taking one away moves the room's last seat into its place.
@@ -41,5 +42,26 @@ MUST_CHECK int follow_add(struct subscriber *subscriber, const struct hall_follo
 void follow_set(struct subscriber *subscriber, struct follow *follow, bool member, bool readable);
 /* Other follows of the subscriber move; the room may be freed. */
 void follow_remove(struct subscriber *subscriber, struct follow *follow);
+
+/* A frame that makes its user a member. */
+static inline bool is_join(const struct frame *frame)
+{
+    return frame->type == EVENT_USER_JOINED || frame->type == EVENT_ROOM_CREATED;
+}
+
+/* A frame that changes the membership of its user. */
+static inline bool is_move(const struct frame *frame)
+{
+    return frame->room && frame->user && (is_join(frame) || frame->type == EVENT_USER_LEFT);
+}
+
+/* The encoding of a frame that this subscriber is given. */
+struct frame *version_for(struct frame *frame, const struct subscriber *subscriber);
+bool is_spared(const struct subscriber *subscriber, const struct frame *frame);
+bool queue_has_room(const struct subscriber *subscriber, const struct frame *frame);
+/* Queues a dispatched frame that this subscriber may see; falls back when it does not fit. */
+void push_live(struct subscriber *subscriber, struct frame *frame);
+/* Queues a replayed one; false when it could not. */
+MUST_CHECK bool push_replayed(struct subscriber *subscriber, struct frame *frame);
 
 #endif

@@ -110,7 +110,8 @@ static void answer_if_ready(struct poll_session *session)
         return;
     if (subscriber->state == SUBSCRIBER_REPLAY)
         hall_replay(subscriber);
-    if (subscriber->page_pending && subscriber->queue_count < (uint32_t)session->ticket->params.limit) {
+    uint32_t limit = (uint32_t)session->ticket->params.limit;
+    if (subscriber->page_pending && subscriber->queue_count < limit) {
         /* What stands before the replay is told together with its first page. */
         if (!worker_timer_is_set(&session->wait))
             worker_timer_set(worker_of(session), &session->wait, PAGE_WAIT_MS);

@@ -12,7 +12,8 @@
 #include "base/err.h"
 #include "core/hall.h"
 
-enum { USERS = 4, ROOMS = 6, PUBLIC_ROOMS = 3, CLIENTS = 24, STEPS = 6000, EVENTS_MAX = STEPS + 64 };
+enum { USERS = 4, ROOMS = 6, PUBLIC_ROOMS = 3, CLIENTS = 24 };
+enum { STEPS = 6000, EVENTS_MAX = STEPS + 64 };
 
 struct fact {
     struct frame *frame;

@@ -1,0 +1,127 @@
+/* The hall's queueing: what a subscriber is given, and what happens when it does not fit. */
+#include <assert.h>
+
+#include "base/metric.h"
+#include "core/hall_tables.h"
+
+struct frame *version_for(struct frame *frame, const struct subscriber *subscriber)
+{
+    bool own = frame->own && frame->user && strcmp(frame->user, subscriber->user->name) == 0;
+    return own ? frame->own : frame;
+}
+
+bool is_spared(const struct subscriber *subscriber, const struct frame *frame)
+{
+    return frame->spared && subscriber->session && frame->spared_user &&
+           strcmp(frame->spared, subscriber->session) == 0 &&
+           strcmp(frame->spared_user, subscriber->user->name) == 0;
+}
+
+/* Drops what is queued and not yet begun, and starts again from the last event taken. */
+static void fall_back(struct subscriber *subscriber)
+{
+    uint32_t keep = subscriber->head_taken > 0 ? 1 : 0;
+    struct event_id from = subscriber->taken;
+    metric_add(METRIC_QUEUE_OVERFLOWS, 1);
+    if (keep) {
+        queued_frame first = subscriber_peek(subscriber);
+        if (!queued_without_id(first) && event_id_compare(queued_get(first)->id, from) > 0)
+            from = queued_get(first)->id;
+    }
+    while (subscriber->queue_count > keep) {
+        uint32_t last = (subscriber->queue_first + --subscriber->queue_count) &
+                        (subscriber->queue_size - 1);
+        queued_frame queued = subscriber->queue[last];
+        subscriber->queue_bytes -= subscriber_frame_bytes(subscriber, queued);
+        frame_unref(queued_get(queued));
+    }
+    subscriber->position = from;
+    subscriber->state = SUBSCRIBER_REPLAY;
+    subscriber->fallback = true;
+    subscriber->replayed = 0;
+    subscriber->ops->on_queued(subscriber);
+}
+
+bool queue_has_room(const struct subscriber *subscriber, const struct frame *frame)
+{
+    return subscriber->queue_count == 0 ||
+           subscriber->queue_bytes + frame->size <= subscriber->realm->hall->limits.queue_bytes_max;
+}
+
+/* A dispatched frame that this subscriber may see. */
+void push_live(struct subscriber *subscriber, struct frame *frame)
+{
+    if (subscriber->state != SUBSCRIBER_LIVE || is_spared(subscriber, frame))
+        return;
+    bool durable = !event_id_is_none(frame->id);
+    if (durable && event_id_compare(frame->id, subscriber->position) <= 0)
+        return;
+    frame = version_for(frame, subscriber);
+    bool queued = queue_has_room(subscriber, frame) &&
+                  subscriber_push_own(subscriber, frame, false) == 0;
+    if (durable && queued)
+        subscriber->position = frame->id;
+    else if (durable)
+        fall_back(subscriber);
+}
+
+/* A replayed frame; false when it could not be queued. */
+bool push_replayed(struct subscriber *subscriber, struct frame *frame)
+{
+    if (subscriber_push_own(subscriber, frame, false) != 0)
+        return false;
+    subscriber->position = frame->id;
+    subscriber->replayed++;
+    return true;
+}
+
+/* -- heartbeat --------------------------------------------------------------------------- */
+
+struct event_id subscriber_reached(const struct subscriber *subscriber)
+{
+    const struct hall_realm *realm = subscriber->realm;
+    bool behind = subscriber->state == SUBSCRIBER_LIVE &&
+                  event_id_compare(subscriber->position, realm->head) < 0;
+    return behind ? realm->head : subscriber->position;
+}
+
+static struct frame *heartbeat_new(struct event_id id, bool with_id)
+{
+    struct frame_spec spec = {
+        .type = EVENT_HEARTBEAT,
+        .audience = AUDIENCE_SESSION,
+        .id = id,
+        .with_id = with_id,
+        .body = span_text("{}"),
+    };
+    struct frame *frame = NULL;
+    return frame_new(&spec, &frame) == 0 ? frame : NULL;
+}
+
+void hall_heartbeat(struct subscriber *subscriber)
+{
+    struct hall_realm *realm = subscriber->realm;
+    if (subscriber->queue_count) {
+        uint32_t last = (subscriber->queue_first + subscriber->queue_count - 1) &
+                        (subscriber->queue_size - 1);
+        if (queued_get(subscriber->queue[last])->type == EVENT_HEARTBEAT)
+            return;
+    }
+    struct frame *frame = NULL;
+    if (subscriber->state == SUBSCRIBER_REPLAY) {
+        if (!realm->hall->heartbeat_without_id)
+            realm->hall->heartbeat_without_id = heartbeat_new(EVENT_ID_NONE, false);
+        frame = realm->hall->heartbeat_without_id ? frame_ref(realm->hall->heartbeat_without_id)
+                                                  : NULL;
+    } else if (event_id_compare(subscriber->position, realm->head) > 0) {
+        frame = heartbeat_new(subscriber->position, true);
+    } else {
+        if (!realm->heartbeat)
+            realm->heartbeat = heartbeat_new(realm->head, true);
+        frame = realm->heartbeat ? frame_ref(realm->heartbeat) : NULL;
+    }
+    /* Without memory the next one comes in its time. */
+    if (frame && subscriber_push_own(subscriber, frame, false) != 0)
+        assert(subscriber->queue_count > 0);
+    frame_unref(frame);
+}
