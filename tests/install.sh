@@ -3,7 +3,7 @@
 packages_needed() {
     echo build-essential meson ninja-build pkg-config libmicrohttpd-dev libevent-dev \
         libsqlite3-dev libjansson-dev libgnutls28-dev uthash-dev libinih-dev \
-        zlib1g-dev libcmocka-dev clang libclang-rt-14-dev python3 python3-pytest python3-jwt \
+        zlib1g-dev libcmocka-dev clang libclang-rt-14-dev python3 python3-pytest python3-pytest-timeout python3-jwt \
         python3-cryptography openssl iproute2 procps
     if [ "$1" = all ]; then
         echo chromium nginx-light haproxy

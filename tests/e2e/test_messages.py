@@ -198,22 +198,6 @@ def test_custom_events_repeat_like_messages(pair):
     assert alice.get(messages(room)).json["messages"] == []
 
 
-def test_profiles_are_told_when_they_change(server, names):
-    name, alice = names("bob"), server.user(names("alice"))
-    room = alice.create(names("room"))
-    server.user(name, name="Bob").join(room)
-    with alice.stream() as stream:
-        stream.open()
-        sent = server.user(name, name="Robert").send(room, "x")
-        kinds = {}
-        while set(kinds) != {"user_updated", "new_message"}:
-            event = stream.take()
-            kinds[event.type] = event
-        assert kinds["user_updated"]["userId"] == name
-        assert kinds["new_message"].id == sent["id"]
-        assert kinds["new_message"]["sender"]["name"] == "Robert"
-
-
 def test_parallel_posts_of_one_id_are_stored_once(pair, server):
     alice, bob, room = pair
     answers = []
