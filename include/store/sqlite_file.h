@@ -44,5 +44,8 @@ MUST_CHECK int sqlite_run(struct sqlite_connection *connection, const char *sql)
 /* What an SQLITE_* code means here: 0 for SQLITE_OK, _ROW and _DONE; ERR_MEMORY, ERR_FULL for a
  * full disk, ERR_CORRUPT, ERR_BUSY, ERR_IO for the rest. */
 int sqlite_err(int code);
+/* What somebody is told whose request ended in `err`: that the store cannot be reached, for all
+ * that may pass. ERR_CORRUPT as well: SQLite calls a read that fails so. */
+int sqlite_told_err(int err);
 
 #endif

@@ -40,6 +40,19 @@ int sqlite_err(int code)
     }
 }
 
+int sqlite_told_err(int err)
+{
+    switch (err) {
+    case ERR_IO:
+    case ERR_FULL:
+    case ERR_BUSY:
+    case ERR_CORRUPT:
+        return ERR_UNAVAILABLE;
+    default:
+        return err;
+    }
+}
+
 static int explain(int err, char *why, size_t why_size, const char *path, const char *what)
 {
     assert(why_size > 0);

@@ -41,8 +41,7 @@ static void serve(struct sqlite_reader *reader, struct journal_request *request)
     sqlite_ledger_roll_back(&reader->ledger);
     if (reader->ledger.code) {
         metric_add(METRIC_JOURNAL_ERRORS, 1);
-        if (err == ERR_FULL || err == ERR_BUSY)
-            err = ERR_UNAVAILABLE;
+        err = sqlite_told_err(err);
     }
     if (!err && note_device) {
         request->kind = SQLITE_ASK_DEVICE;

@@ -36,22 +36,9 @@ static int commands_of(struct journal_request *request)
     return count > 0 ? count : 1;
 }
 
-/* What the asker is told when `err` ended its transaction. */
-static int told_err(int err)
-{
-    switch (err) {
-    case ERR_IO:
-    case ERR_FULL:
-    case ERR_BUSY:
-        return ERR_UNAVAILABLE;
-    default:
-        return err;
-    }
-}
-
 static void conclude(struct journal_request *request, int err)
 {
-    request->err = told_err(err);
+    request->err = sqlite_told_err(err);
     if (err)
         metric_add(METRIC_JOURNAL_ERRORS, 1);
 }
@@ -308,7 +295,7 @@ int sqlite_writer_open(struct sqlite_writer *writer, const char *path,
         snprintf(why, why_size, "%s: %s", path, sqlite3_errmsg(writer->connection.db));
         sqlite_ledger_fini(&writer->ledger);
         sqlite_close(&writer->connection);
-        return told_err(err) == ERR_UNAVAILABLE ? ERR_IO : err;
+        return err == ERR_FULL || err == ERR_BUSY ? ERR_IO : err;
     }
     sqlite_trim_init(&writer->trim, settings);
     writer->ledger.trim = &writer->trim;
