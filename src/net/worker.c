@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -129,6 +130,16 @@ static void worker_loop(struct worker *worker)
     }
 }
 
+/* Nobody serves before all are there: what one worker tells the others must find them. */
+static void wait_for_all(struct worker *worker)
+{
+    struct pollfd waiting = {.fd = worker->mailbox.fd, .events = POLLIN};
+    while (server_state(worker->server) == SERVER_STARTING) {
+        if (poll(&waiting, 1, -1) > 0)
+            mailbox_read(&worker->mailbox);
+    }
+}
+
 static void *worker_main(void *context)
 {
     struct worker *worker = context;
@@ -138,6 +149,7 @@ static void *worker_main(void *context)
     server_on_worker(worker->server, err);
     if (err)
         return NULL;
+    wait_for_all(worker);
     worker_loop(worker);
     worker_wake(worker);
     streams_cut_all(worker);
