@@ -38,7 +38,7 @@ def read_stream(connection, *types):
     assert answer.status == 200 and answer.header("Content-Type") == "text/event-stream"
     seen = []
     while not types or seen[-1:] != [types[-1]]:
-        block = connection._take_to(b"\n\n").decode()
+        block = connection.take_to(b"\n\n").decode()
         seen.append(parse_block(block.split("\n")).type)
     assert seen == list(types)
     return answer
@@ -77,12 +77,12 @@ def test_bytes_behind_it_are_dropped(server, alice, names, behind):
         read_stream(connection, "connected", "caught_up")
         connection.send(behind)
         room = alice.create(names("room"))
-        block = connection._take_to(b"\n\n").decode()
+        block = connection.take_to(b"\n\n").decode()
         assert room in block
         connection.send(behind)
         alice.send(room)
-        assert "user_joined" in connection._take_to(b"\n\n").decode()
-        assert "new_message" in connection._take_to(b"\n\n").decode()
+        assert "user_joined" in connection.take_to(b"\n\n").decode()
+        assert "new_message" in connection.take_to(b"\n\n").decode()
 
 
 def test_a_peer_that_talks_without_end_is_no_burden(server, alice):

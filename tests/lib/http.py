@@ -88,15 +88,20 @@ class Connection:
         taken, self.pending = self.pending[:count], self.pending[count:]
         return taken
 
-    def _take_to(self, mark):
+    def more_until(self, mark):
+        """Reads until `mark` is among what is pending."""
         while mark not in self.pending:
             if not self._more():
                 raise Closed(f"the end after {self.pending[:200]!r}")
+
+    def take_to(self, mark):
+        """Takes what stands before `mark`, and the mark away."""
+        self.more_until(mark)
         taken, _, self.pending = self.pending.partition(mark)
         return taken
 
     def read_head(self):
-        return parse_head(self._take_to(b"\r\n\r\n"))
+        return parse_head(self.take_to(b"\r\n\r\n"))
 
     def read_answer(self, method="GET"):
         answer = self.read_head()
@@ -114,7 +119,7 @@ class Connection:
     def _read_chunks(self):
         body = b""
         while True:
-            size = int(self._take_to(b"\r\n"), 16)
+            size = int(self.take_to(b"\r\n"), 16)
             body += self._take(size)
             assert self._take(2) == b"\r\n"
             if size == 0:

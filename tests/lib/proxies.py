@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from .http import Connection, wait_until
+from .process import die_with_parent
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -74,7 +75,7 @@ class Proxy:
     def start(self, command):
         with open(self.folder / "output", "wb") as output:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
-                                            stderr=output)
+                                            stderr=output, preexec_fn=die_with_parent)
         wait_until(self.answers, f"{command[0]} answers")
         return self
 

@@ -15,6 +15,7 @@ if __package__ is None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lib.checker import Ledger  # noqa: E402
 from lib.http import Closed, Connection, path, wait_until  # noqa: E402
+from lib.process import die_with_parent  # noqa: E402
 
 
 class Sender:
@@ -94,7 +95,7 @@ class Senders:
             with open(file, "wb") as out:
                 self.processes.append(subprocess.Popen(
                     [sys.executable, __file__, json.dumps(spec)], stdin=subprocess.PIPE,
-                    stdout=out, stderr=subprocess.PIPE))
+                    stdout=out, stderr=subprocess.PIPE, preexec_fn=die_with_parent))
 
     def lines(self):
         for file in self.files:

@@ -14,6 +14,7 @@ from pathlib import Path
 from . import tokens
 from .http import Connection, path
 from .poll import Poller
+from .process import die_with_parent
 from .sse import Stream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +69,7 @@ class Server:
         with open(self.errors, "wb") as errors:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors,
                                             stdin=subprocess.DEVNULL, env=environment(),
-                                            cwd=self.folder)
+                                            cwd=self.folder, preexec_fn=die_with_parent)
         self.addresses = []
         self._read_addresses()
         return self
