@@ -198,6 +198,19 @@ def test_custom_events_repeat_like_messages(pair):
     assert alice.get(messages(room)).json["messages"] == []
 
 
+def test_the_newest_name_of_a_sender_counts(server, names):
+    name, alice = names("bob"), server.user(names("alice"))
+    room = alice.create(names("room"))
+    server.user(name, name="Bob").join(room)
+    with alice.stream() as stream:
+        stream.open()
+        sent = server.user(name, name="Robert").send(room, "x")
+        message = stream.until("new_message")
+        assert message.id == sent["id"] and message["sender"]["name"] == "Robert"
+    members = alice.get(path("v1", "rooms", room, "members")).json["members"]
+    assert [one["userData"]["name"] for one in members if one["userId"] == name] == ["Robert"]
+
+
 def test_parallel_posts_of_one_id_are_stored_once(pair, server):
     alice, bob, room = pair
     answers = []

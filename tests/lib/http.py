@@ -22,8 +22,8 @@ class Answer:
 
     def header(self, name, otherwise=None):
         values = self.all(name)
-        assert len(values) <= 1, f"{name} stands {len(values)} times: {values}"
-        return values[0] if values else otherwise
+        assert len(values) <= 1 or name == "Vary", f"{name} stands {len(values)} times: {values}"
+        return ", ".join(values) if values else otherwise
 
     @property
     def json(self):

@@ -88,7 +88,7 @@ class Server:
                 self.process.wait()
                 raise AssertionError(f"did not start: {text!r} {self.log()[-3000:]}")
         for line in text.decode().splitlines():
-            match = re.fullmatch(r"listening on (https?)://(.+):(\d+)", line)
+            match = re.fullmatch(r"(?:admin )?listening on (https?)://(.+):(\d+)", line)
             assert match, f"not as promised: {line!r}"
             self.secure = match[1] == "https"
             self.addresses.append((match[2].strip("[]"), int(match[3])))
