@@ -176,8 +176,8 @@ enum read_what {
 struct read_room {
     struct room_info info;
     enum role role;       /* of the asker; ROLE_NONE: not in it */
-    struct span last_message; /* JSON object of the newest message; data NULL: none.
-                                 Only READ_ROOMS_OF_USER */
+    struct span last_message; /* JSON object of the newest message that the asker may read; data
+                                 NULL: none */
     int64_t last_message_ms;  /* its timestamp, 0: none */
 };
 

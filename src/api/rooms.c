@@ -6,21 +6,32 @@
 #include "base/err.h"
 #include "base/limits.h"
 
-#define ROOM_ANSWER_BYTES_MAX 262144 /* texts may grow sixfold by their escapes */
-
 /* --- one room ------------------------------------------------------------------------------ */
 
-static void answer_room(struct errand *errand, int status, const struct room_info *room,
-                        enum role role, struct event_id as_of)
+/* With `lastMessage` unless it is absent. */
+static void write_room(const struct errand *errand, struct json_writer *writer,
+                       const struct read_room *room)
+{
+    shapes_write_room(errand, writer, &room->info, room->role);
+    if (!room->last_message.data)
+        return;
+    json_writer_reopen(writer);
+    json_writer_member(writer, "lastMessage");
+    json_writer_add_span(writer, room->last_message);
+    json_writer_add(writer, "}");
+}
+
+static void answer_room(struct errand *errand, int status, const struct read_room *room,
+                        struct event_id as_of)
 {
     struct json_writer writer;
-    json_writer_init(&writer, ROOM_ANSWER_BYTES_MAX);
-    shapes_write_room(errand, &writer, room, role);
+    json_writer_init(&writer, ANSWER_BYTES_MAX);
+    write_room(errand, &writer, room);
     json_writer_reopen(&writer);
     json_writer_member_id(&writer, "asOf", as_of);
     json_writer_add(&writer, "}");
     char location[sizeof("/v1/rooms/") + IDENT_BYTES_MAX];
-    snprintf(location, sizeof(location), "/v1/rooms/%.*s", SPAN_ARGS(room->id));
+    snprintf(location, sizeof(location), "/v1/rooms/%.*s", SPAN_ARGS(room->info.id));
     errand_answer(errand, status, &writer, status == 201 ? location : NULL);
 }
 
@@ -30,7 +41,7 @@ static void on_read(struct errand *errand)
     if (read->room_count == 0)
         errand_refuse(errand, ERR_NOT_FOUND, NULL);
     else
-        answer_room(errand, 200, &read->rooms[0].info, read->rooms[0].role, read->head);
+        answer_room(errand, 200, &read->rooms[0], read->head);
 }
 
 void room_get(struct request *request)
@@ -43,8 +54,8 @@ void room_get(struct request *request)
 static void on_put(struct errand *errand)
 {
     const struct outcome *outcome = &errand->command.outcome;
-    answer_room(errand, outcome->created ? 201 : 200, &outcome->room, outcome->role,
-                outcome->head);
+    const struct read_room room = {.info = outcome->room, .role = outcome->role};
+    answer_room(errand, outcome->created ? 201 : 200, &room, outcome->head);
 }
 
 /* --- the members of a change --------------------------------------------------------------- */
@@ -191,13 +202,7 @@ static void on_rooms(struct errand *errand)
     for (int i = 0; i < read->room_count; i++) {
         const struct read_room *room = &read->rooms[i];
         json_writer_item(&writer);
-        shapes_write_room(errand, &writer, &room->info, room->role);
-        if (!room->last_message.data)
-            continue;
-        json_writer_reopen(&writer);
-        json_writer_member(&writer, "lastMessage");
-        json_writer_add_span(&writer, room->last_message);
-        json_writer_add(&writer, "}");
+        write_room(errand, &writer, room);
     }
     json_writer_add(&writer, "]");
     json_writer_member_string(&writer, "next", read->next);

@@ -58,22 +58,6 @@ int reading_floor(struct ledger *ledger, const struct ledger_room *room, place_n
     return err;
 }
 
-static int read_room(struct ledger *ledger, struct journal_read *read, struct arena *scratch)
-{
-    struct arena *arena = &read->request.arena;
-    struct scene scene;
-    int err = reading_scene(ledger, read->realm, read->room, &read->actor, scratch, &scene);
-    if (err)
-        return err;
-    read->head = scene.realm.head;
-    read->rooms = arena_alloc(arena, sizeof(*read->rooms));
-    if (!read->rooms)
-        return ERR_MEMORY;
-    read->rooms[0] = (struct read_room){.info = scene.room.info, .role = scene.member.role};
-    read->room_count = 1;
-    return keep_room(arena, &read->rooms[0].info);
-}
-
 /* A page of rooms; one more than asked for tells that there are more. */
 struct room_walk {
     struct journal_read *read;
@@ -109,7 +93,7 @@ static int note_message(void *context, const struct ledger_event *event)
 }
 
 static int last_message(struct ledger *ledger, const struct ledger_room *room, place_number user,
-                        struct arena *arena, struct read_room *found)
+                        bool privileged, struct arena *arena, struct read_room *found)
 {
     struct ledger_range range = {
         .place = room->place,
@@ -119,8 +103,29 @@ static int last_message(struct ledger *ledger, const struct ledger_room *room, p
         .messages_only = true,
     };
     struct message_walk walk = {arena, &found->last_message, &found->last_message_ms};
-    int err = reading_floor(ledger, room, user, false, &range.after);
+    int err = reading_floor(ledger, room, user, privileged, &range.after);
     return err ? err : ledger->ops->events(ledger, &range, note_message, &walk);
+}
+
+static int read_room(struct ledger *ledger, struct journal_read *read, struct arena *scratch)
+{
+    struct arena *arena = &read->request.arena;
+    struct scene scene;
+    int err = reading_scene(ledger, read->realm, read->room, &read->actor, scratch, &scene);
+    if (err)
+        return err;
+    read->head = scene.realm.head;
+    read->rooms = arena_alloc(arena, sizeof(*read->rooms));
+    if (!read->rooms)
+        return ERR_MEMORY;
+    read->rooms[0] = (struct read_room){.info = scene.room.info, .role = scene.member.role};
+    read->room_count = 1;
+    err = keep_room(arena, &read->rooms[0].info);
+    if (err)
+        return err;
+    bool privileged = read->actor.service || (read->actor.grants & GRANT_READ);
+    return last_message(ledger, &scene.room, scene.actor.place, privileged, arena,
+                        &read->rooms[0]);
 }
 
 static int read_rooms_of_user(struct ledger *ledger, struct journal_read *read,
@@ -144,7 +149,8 @@ static int read_rooms_of_user(struct ledger *ledger, struct journal_read *read,
     err = ledger->ops->rooms_of_user(ledger, scene.actor.place, read->from, read->limit + 1,
                                      note_room, &walk);
     for (int i = 0; i < read->room_count && !err; i++)
-        err = last_message(ledger, &walk.rooms[i], scene.actor.place, arena, &read->rooms[i]);
+        err = last_message(ledger, &walk.rooms[i], scene.actor.place, false, arena,
+                           &read->rooms[i]);
     return err;
 }
 

@@ -196,6 +196,17 @@ def test_list_of_rooms(server, names):
     last = [row.get("lastMessage") for row in listed["rooms"]]
     assert [message and message["id"] for message in last] == [None] * 3 + [sent["id"]] + [None] * 3
     assert last[3]["text"] == "the newest" and last[3]["messageId"] == sent["messageId"]
+    assert user.get(room_path(rooms[3])).json["lastMessage"] == last[3]
+
+
+def test_the_last_message_is_one_that_may_be_read(server, names):
+    owner, member = server.user(names("owner")), server.user(names("member"))
+    room = owner.create(names("room"), kind="private", historyFrom="joining")
+    before = owner.send(room)["id"]
+    owner.put(room_path(room, "members", member.name)).expect(200)
+    for user, expected in ((member, None), (owner, before), (server.service(), before)):
+        message = user.get(room_path(room)).expect(200).json.get("lastMessage")
+        assert (message and message["id"]) == expected
 
 
 def test_pages_of_rooms(server, names):
