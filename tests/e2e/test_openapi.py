@@ -1,15 +1,16 @@
 """The description of the API against the router, both ways, and against the running server."""
-import json
 import re
 import subprocess
 
 import pytest
 
 from lib.http import path
-from lib.server import ROOT, binary
+from lib.room import room_path
+from lib.schema import DOCUMENT, check_answer, check_event, resolve
+from lib.server import binary
 
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options"}
-DOCUMENT = json.loads((ROOT / "www" / "openapi.json").read_text())
+OPTIONS = {"auth.dev_tokens": "yes"}
 
 
 def described():
@@ -29,13 +30,6 @@ def operations():
         for method, operation in item.items():
             if method in METHODS:
                 yield pattern, method, item.get("parameters", []), operation
-
-
-def resolve(value):
-    if "$ref" in value:
-        *_, kind, name = value["$ref"].split("/")
-        return DOCUMENT["components"][kind][name]
-    return value
 
 
 def test_every_route_is_described():
@@ -81,3 +75,106 @@ def test_no_such_path(server, names):
     user = server.user(names("user"))
     for target in ("/v1", "/v1/rooms/", "/v1/nothing", path("v1", "rooms", "a", "b")):
         user.get(target).expect(404, "not_found")
+
+
+def call(client, method, pattern, body=None, *, query="", headers=None, **names):
+    """One request, its answer held against its description."""
+    target = re.sub(r"{(\w+)}", lambda match: names[match[1]], pattern) + query
+    answer = client.request(method, target, body, headers)
+    check_answer(method, pattern, answer)
+    return answer
+
+
+ROOM = "/v1/rooms/{room}"
+
+
+def test_answers_about_rooms(server, names):
+    owner, other = (server.user(names(stem), name="Name", data={"a": 1}) for stem in "ab")
+    room = names("room")
+    for body in ({"name": "x"}, {"name": "y", "data": {"b": [None]}}, {"kind": "secret"}):
+        call(owner, "PUT", ROOM, body, room=room)
+    call(owner, "PUT", ROOM, {}, room=room, headers={"If-Match": "77"}).expect(412)
+    call(owner, "POST", "/v1/rooms", {})
+    call(other, "POST", ROOM + "/join", room=room)
+    call(owner, "POST", ROOM + "/messages", {"text": "x"}, room=room)
+    call(owner, "GET", ROOM, room=room)
+    call(owner, "GET", "/v1/rooms", query="?limit=1")
+    call(owner, "GET", "/v1/rooms", query="?limit=0").expect(400)
+    call(owner, "GET", ROOM + "/members", room=room, query="?limit=1")
+    call(owner, "POST", ROOM + "/members", {"users": ["u"]}, room=room)
+    call(owner, "PUT", ROOM + "/members/{user}", {"role": "moderator"}, room=room, user="u")
+    call(owner, "DELETE", ROOM + "/members/{user}", room=room, user="u")
+    call(owner, "POST", ROOM + "/leave", room=room).expect(409)
+    call(other, "POST", ROOM + "/leave", room=room).expect(200)
+    call(other, "DELETE", ROOM, room=room).expect(403)
+    call(owner, "DELETE", ROOM, room=room).expect(200)
+    call(owner, "GET", ROOM, room=room).expect(404)
+
+
+def test_answers_about_messages(server, names):
+    owner = server.user(names("owner"), name="Name")
+    room = owner.create(names("room"))
+    for kind, body in (("/messages", {"text": "x", "message": {}, "messageId": "m"}),
+                       ("/events", {"type": "custom.x", "data": 1, "messageId": "m"})):
+        for change, status in (({}, 201), ({}, 200), ({"messageId": "n"}, 201), ({"text": 1}, 400),
+                               ({"ephemeral": True}, 201)):
+            answer = call(owner, "POST", ROOM + kind, {**body, **change}, room=room)
+            assert answer.status == status or "text" not in body, answer
+    call(owner, "POST", ROOM + "/messages", {"text": "y", "messageId": "m"}, room=room).expect(409)
+    for query in ("?limit=1", "?around=m", "?before=m", "?limit=x", "?after=none"):
+        call(owner, "GET", ROOM + "/messages", room=room, query=query)
+    call(owner, "GET", ROOM + "/messages/{message}", room=room, message="m")
+    for body in ({"cursor": "0-0"}, {"cursor": "0-0", "device": "d"}, {"cursor": "x"},
+                 {"cursor": "18446744073709551615-0"}):
+        call(owner, "POST", "/v1/acks", body)
+
+
+def test_other_answers(server, names):
+    user, service = server.user(names("user")), server.service()
+    with user.stream(session="s") as stream:
+        stream.open()
+        call(user, "POST", "/v1/session/{session}/token", session="s")
+        call(user, "DELETE", "/v1/session/{session}", session="s")
+        call(user, "DELETE", "/v1/session/{session}", session="none").expect(404)
+    call(user, "GET", "/v1/poll")
+    call(user, "POST", "/v1/session").expect(200)
+    call(user, "DELETE", "/v1/session").expect(204)
+    call(user, "POST", "/v1/dev/token", {"userId": "x", "name": "X"}).expect(200)
+    call(user, "POST", "/v1/dev/token", {}).expect(400)
+    for pattern in ("/healthz", "/readyz", "/openapi.json", "/", "/metrics", "/v1/stats"):
+        call(service, "GET", pattern).expect(200)
+    for pattern in ("/metrics", "/v1/stats"):
+        call(user, "GET", pattern).expect(403)
+
+
+def test_events(server, names):
+    owner, other = (server.user(names(stem), name="Name", data={"a": 1}) for stem in "ab")
+    room, private = names("room"), owner.create(names("room"), kind="private")
+    streams = [owner.stream(), other.stream(watch=f"{private},{names('none')}"),
+               other.stream(since="5-5", heartbeat=5)]
+    owner.create(room)
+    other.join(room)
+    owner.send(room, message={"a": 1}, replyTo="r", threadId="t", mentions=["u"])
+    owner.send(room, ephemeral=True)
+    for ephemeral in (False, True):
+        owner.post(room_path(room, "events"), {"type": "custom.x", "data": None, "messageId": "m",
+                                               "ephemeral": ephemeral}).expect(201)
+    owner.put(room_path(room), {"topic": "x"}).expect(200)
+    owner.put(room_path(room, "members", other.name), {"role": "moderator"}).expect(200)
+    other.leave(room)
+    owner.delete(room_path(room)).expect(200)
+    last = streams[0].until("room_deleted")
+    for stream in streams:
+        stream.wait(lambda: stream.of("heartbeat", "room_deleted", "user_left"), "events")
+    again = owner.stream(since=streams[0].events[0]["cursor"])
+    again.until("caught_up")
+    seen = {}
+    for stream in [*streams, again]:
+        for event in stream.events:
+            check_event(event.data)
+            seen[event.type] = event
+        stream.close()
+    assert last.id in [event.id for event in again.events]
+    assert seen.keys() >= {"connected", "caught_up", "reset", "room_denied", "new_message",
+                           "custom.x", "room_created", "room_updated", "room_deleted",
+                           "user_joined", "user_left", "member_updated"}, seen.keys()
