@@ -68,32 +68,66 @@ static int explain_db(sqlite3 *db, char *why, size_t why_size, const char *path)
     return explain(err, why, why_size, path, sqlite3_errmsg(db));
 }
 
+/* Makes the file if it is missing, for its owner alone; SQLite gives the WAL the same rights. */
+static int make_file(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return ERR_IO;
+    close(fd);
+    return 0;
+}
+
+/* The lock's name, beside the file itself, whatever links lead to it. */
+static int name_lock(const char *path, char *name, size_t size)
+{
+    char *real = realpath(path, NULL);
+    int len = real ? snprintf(name, size, "%s" LOCK_SUFFIX, real) : -1;
+
+    free(real);
+    return len > 0 && (size_t)len < size ? 0 : ERR_IO;
+}
+
+static void note_pid(int fd)
+{
+    char pid[32];
+    int len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+
+    /* Only for people to read: a full disk is no reason to refuse. */
+    if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t)len, 0) != len)
+        errno = 0;
+}
+
+static int explain_locked(int fd, const char *path, char *why, size_t why_size)
+{
+    char pid[32];
+    ssize_t got = pread(fd, pid, sizeof(pid) - 1, 0);
+
+    pid[got > 0 ? got : 0] = 0;
+    pid[strcspn(pid, "\n")] = 0;
+    snprintf(why, why_size, "%s: in use by another process (pid %s)", path, pid);
+    return ERR_LOCKED;
+}
+
 int sqlite_lock(const char *path, char *why, size_t why_size, int *ret_fd)
 {
-    char name[4096], pid[32];
-    int fd;
+    char name[4096 + sizeof(LOCK_SUFFIX)];
 
-    if (snprintf(name, sizeof(name), "%s" LOCK_SUFFIX, path) >= (int)sizeof(name))
-        return explain(ERR_IO, why, why_size, path, "the path is too long");
-    fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (make_file(path) || name_lock(path, name, sizeof(name)))
+        return explain(ERR_IO, why, why_size, path, strerror(errno));
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return explain(ERR_IO, why, why_size, name, strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB)) {
-        int err = errno == EWOULDBLOCK ? ERR_LOCKED : ERR_IO;
-        ssize_t got = pread(fd, pid, sizeof(pid) - 1, 0);
+        int err = errno == EWOULDBLOCK
+                      ? explain_locked(fd, path, why, why_size)
+                      : explain(ERR_IO, why, why_size, name, strerror(errno));
 
         close(fd);
-        if (err == ERR_IO)
-            return explain(err, why, why_size, name, strerror(errno));
-        pid[got > 0 ? got : 0] = 0;
-        pid[strcspn(pid, "\n")] = 0;
-        snprintf(why, why_size, "%s: in use by another process (pid %s)", path, pid);
         return err;
     }
-    /* Only for people to read: a full disk is no reason to refuse. */
-    int len = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t)len, 0) != len)
-        errno = 0;
+    note_pid(fd);
     *ret_fd = fd;
     return 0;
 }
@@ -247,7 +281,7 @@ static int refuse(struct sqlite_connection *connection, int err)
 int sqlite_open_writer(const char *path, enum durability durability, char *why, size_t why_size,
                        struct sqlite_connection *ret)
 {
-    int err = open_db(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW,
+    int err = open_db(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
                       sqlite_wal_vfs(), why, why_size, ret);
 
     if (err)
@@ -271,7 +305,7 @@ int sqlite_open_writer(const char *path, enum durability durability, char *why, 
 int sqlite_open_reader(const char *path, char *why, size_t why_size, struct sqlite_connection *ret)
 {
     char cache[64];
-    int err = open_db(path, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW, NULL, why, why_size,
+    int err = open_db(path, SQLITE_OPEN_READONLY, NULL, why, why_size,
                       ret);
 
     if (err)
