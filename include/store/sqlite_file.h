@@ -19,8 +19,8 @@
 #include "base/span.h"
 #include "store/sqlite_statements.h"
 
-#define SQLITE_WRITER_CACHE_KB 65536
-#define SQLITE_READER_CACHE_KB 16384
+#define SQLITE_WRITER_CACHE_KB 16384
+#define SQLITE_READER_CACHE_KB 4096
 #define SQLITE_SCHEMA_VERSION 1
 
 struct sqlite_connection {
