@@ -82,6 +82,7 @@ struct call {
     bool has_encoding;             /* Transfer-Encoding: chunked */
     bool unread;                   /* what follows must not be read: answer at once, then close */
     bool gzip_body;
+    bool body_read;                /* libmicrohttpd has seen the request's end */
 };
 
 /* connection.c: phases and their deadlines */
@@ -96,8 +97,8 @@ void connection_set_answering(struct connection *connection, size_t len);
 struct call *call_new(struct connection *connection, const char *target);
 /* libmicrohttpd is done with it. */
 void call_release(struct call *call);
-enum MHD_Result call_on_mhd(struct call *call, const char *method, const char *version,
-                            const char *data, size_t *len);
+enum MHD_Result call_on_mhd(struct call *call, const char *method, const char *url,
+                            const char *version, const char *data, size_t *len);
 static inline struct call *request_call(struct request *request)
 {
     return container_of(request, struct call, request);
@@ -112,7 +113,8 @@ MUST_CHECK int call_move(struct call *call, struct stream *stream, int *ret_fd);
 
 /* head.c: the headers of a request */
 /* Fills the request; ERR_OK or what is wrong with it. */
-MUST_CHECK int head_read(struct call *call, const char *method, const char *version);
+MUST_CHECK int head_read(struct call *call, const char *method, const char *url,
+                         const char *version);
 
 /* target.c: path and query */
 MUST_CHECK int target_read(struct request *request, struct span target);

@@ -49,7 +49,8 @@ enum request_header {
 };
 
 struct query_parameter {
-    struct span name, value; /* decoded; value data NULL: no `=` */
+    struct span name, value; /* decoded, or as sent when the escapes are broken or give control
+                                characters or no UTF-8; value data NULL: no `=` */
 };
 
 struct request {

@@ -30,18 +30,45 @@ static void draft_add(struct answer_draft *draft, const char *name, const char *
     draft->headers[draft->count++] = (struct answer_header){name, value};
 }
 
+static char *draft_text(struct answer_draft *draft, size_t len)
+{
+    if (len > sizeof(draft->texts) - draft->texts_len) {
+        draft->err = ERR_FULL;
+        return NULL;
+    }
+    char *text = draft->texts + draft->texts_len;
+    draft->texts_len += len;
+    return text;
+}
+
+/* `Vary` is said once, whoever has a part in it. */
+static bool draft_join_vary(struct answer_draft *draft, const char *more)
+{
+    for (int i = 0; i < draft->count; i++) {
+        struct answer_header *header = &draft->headers[i];
+        if (strcmp(header->name, "Vary") != 0)
+            continue;
+        size_t len = strlen(header->value) + strlen(more) + 3;
+        char *text = draft_text(draft, len);
+        if (text)
+            snprintf(text, len, "%s, %s", header->value, more);
+        header->value = text ? text : header->value;
+        return true;
+    }
+    return false;
+}
+
 void request_add_header(struct request *request, const char *name, const char *value)
 {
     struct answer_draft *draft = request_call(request)->draft;
     assert(draft);
-    size_t len = strlen(value) + 1;
-    if (len > sizeof(draft->texts) - draft->texts_len) {
-        draft->err = ERR_FULL;
+    if (strcmp(name, "Vary") == 0 && draft_join_vary(draft, value))
         return;
-    }
-    char *copy = draft->texts + draft->texts_len;
+    size_t len = strlen(value) + 1;
+    char *copy = draft_text(draft, len);
+    if (!copy)
+        return;
     memcpy(copy, value, len);
-    draft->texts_len += len;
     draft_add(draft, name, copy);
 }
 

@@ -43,7 +43,7 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *mhd, cons
                                  const char *method, const char *version, const char *data,
                                  size_t *len, void **call)
 {
-    return *call ? call_on_mhd(*call, method, version, data, len) : MHD_NO;
+    return *call ? call_on_mhd(*call, method, url, version, data, len) : MHD_NO;
 }
 
 static void on_completed(void *context, struct MHD_Connection *mhd, void **call,

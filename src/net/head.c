@@ -21,8 +21,10 @@ static const char *const method_names[] = {
 struct reading {
     struct call *call;
     struct gate gate;
-    size_t bytes; /* of all headers */
+    size_t bytes;     /* of all headers */
     int err;
+    bool strict;      /* the layout is looked at */
+    const char *next; /* where the next header must begin */
 };
 
 static enum method method_parse(const char *text)
@@ -73,10 +75,47 @@ static void header_keep(struct reading *reading, struct span name, struct span v
         reading->err = ERR_MEMORY;
 }
 
+/* libmicrohttpd puts zeros over what separates the parts of a head, in place, and gives pointers
+ * into it. So where each part lies tells what it does not: a folded header, a line that ends with a
+ * bare LF, a NUL in a value, a header without a name (which ends the head for it!) leave a gap.
+ * Other versions may keep their headers otherwise; they refuse these requests by themselves. */
+static bool layout_is_known(void)
+{
+    return strcmp(MHD_get_version(), "0.9.75") == 0;
+}
+
+/* "METHOD target HTTP/1.1" CRLF; the target itself is taken apart, too. */
+static void layout_start(struct reading *reading, const char *method, const char *url,
+                         const char *version)
+{
+    reading->strict = layout_is_known();
+    reading->next = version + strlen(version) + 2;
+    if (reading->strict && url != method + strlen(method) + 1)
+        reading->gate.err = ERR_INVALID_REQUEST;
+}
+
+static void layout_header(struct reading *reading, const char *name, const char *value,
+                          size_t value_len)
+{
+    if (reading->strict && name != reading->next)
+        reading->gate.err = ERR_INVALID_REQUEST;
+    reading->next = value + value_len + 2;
+}
+
+/* The empty line. */
+static void layout_end(struct reading *reading, const char *method)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+        reading->call->connection->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (reading->strict && info && reading->next + 2 != method + info->header_size)
+        reading->gate.err = ERR_INVALID_REQUEST;
+}
+
 static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const char *name,
                                  size_t name_len, const char *value, size_t value_len)
 {
     struct reading *reading = context;
+    layout_header(reading, name, value, value_len);
     struct span name_span = span_of(name ? name : "", name_len);
     struct span value_span = span_of(value ? value : "", value_len);
     reading->bytes += name_len + value_len + 4;
@@ -149,7 +188,7 @@ static int body_read(struct call *call)
     return call->gzip_body ? 0 : ERR_MEDIA_TYPE;
 }
 
-int head_read(struct call *call, const char *method, const char *version)
+int head_read(struct call *call, const char *method, const char *url, const char *version)
 {
     struct request *request = &call->request;
     struct reading reading = {.call = call};
@@ -160,7 +199,9 @@ int head_read(struct call *call, const char *method, const char *version)
     request->admin = call->connection->admin;
     id_make(request);
     gate_init(&reading.gate);
+    layout_start(&reading, method, url, version);
     MHD_get_connection_values_n(call->connection->mhd, MHD_HEADER_KIND, on_header, &reading);
+    layout_end(&reading, method);
     call->content_length = reading.gate.length;
     call->length_known = reading.gate.has_length;
     call->has_encoding = reading.gate.has_encoding;

@@ -225,10 +225,34 @@ static bool is_too_large(const struct call *call)
     return call->content_length > call->request.body_bytes_max;
 }
 
-static enum MHD_Result call_on_head(struct call *call, const char *method, const char *version)
+/* A body of a GET: read for the sake of the next request, but nothing waits for it. */
+static bool means_nothing(const struct call *call)
+{
+    return call->request.has_body &&
+           (call->request.method == METHOD_GET || call->request.method == METHOD_HEAD);
+}
+
+static enum MHD_Result call_read_body(struct call *call)
+{
+    call->state = CALL_BODY;
+    if (call->request.has_body)
+        connection_set_phase(call->connection, PHASE_BODY);
+    return MHD_YES;
+}
+
+static enum MHD_Result call_wait(struct call *call)
+{
+    MHD_suspend_connection(call->connection->mhd);
+    call->state = CALL_WAITING;
+    connection_set_phase(call->connection, PHASE_WAITING);
+    return MHD_YES;
+}
+
+static enum MHD_Result call_on_head(struct call *call, const char *method, const char *url,
+                                    const char *version)
 {
     call->state = CALL_HANDLING;
-    int err = head_read(call, method, version);
+    int err = head_read(call, method, url, version);
     if (!err) {
         call->seen = true;
         call_app(call)->on_head(&call->request);
@@ -239,14 +263,15 @@ static enum MHD_Result call_on_head(struct call *call, const char *method, const
         call_fail(call, err);
     else
         call->err = err;
+    if (!err && !call->done && call->state == CALL_HANDLING && means_nothing(call))
+        call_app(call)->on_request(&call->request);
+    else if (!call->done && call->state == CALL_HANDLING)
+        return call_read_body(call);
     if (call->state == CALL_MOVED)
         return call_leave(call);
-    if (call->done && answers_early(call))
-        return call_queue(call);
-    call->state = CALL_BODY;
-    if (call->request.has_body)
-        connection_set_phase(call->connection, PHASE_BODY);
-    return MHD_YES;
+    if (!call->done)
+        return call_wait(call);
+    return answers_early(call) ? call_queue(call) : call_read_body(call);
 }
 
 static size_t body_bytes_max(const struct call *call)
@@ -313,20 +338,16 @@ static enum MHD_Result call_on_end_of_body(struct call *call)
     }
     if (call->state == CALL_MOVED)
         return call_leave(call);
-    if (call->done)
-        return call_queue(call);
-    MHD_suspend_connection(call->connection->mhd);
-    call->state = CALL_WAITING;
-    connection_set_phase(call->connection, PHASE_WAITING);
-    return MHD_YES;
+    call->body_read = true;
+    return call->done ? call_queue(call) : call_wait(call);
 }
 
-enum MHD_Result call_on_mhd(struct call *call, const char *method, const char *version,
-                            const char *data, size_t *len)
+enum MHD_Result call_on_mhd(struct call *call, const char *method, const char *url,
+                            const char *version, const char *data, size_t *len)
 {
     switch (call->state) {
     case CALL_NEW:
-        return call_on_head(call, method, version);
+        return call_on_head(call, method, url, version);
     case CALL_BODY:
         if (*len > 0) {
             size_t given = *len;
@@ -335,10 +356,9 @@ enum MHD_Result call_on_mhd(struct call *call, const char *method, const char *v
         }
         return call_on_end_of_body(call);
     case CALL_WAITING:
-        if (call->done)
-            return call_queue(call);
-        MHD_suspend_connection(call->connection->mhd);
-        return MHD_YES;
+        if (!call->done)
+            return call_wait(call);
+        return call->body_read || answers_early(call) ? call_queue(call) : call_read_body(call);
     default:
         return MHD_NO;
     }

@@ -272,11 +272,12 @@ static void signals_take(struct server *server, struct sigaction *kept)
     }
 }
 
-static void signals_give_back(const struct sigaction *kept)
+static void signals_give_back(struct server *server, const struct sigaction *kept)
 {
     for (size_t i = 0; i < array_count(signal_numbers); i++)
         sigaction(signal_numbers[i], &kept[i], NULL);
-    atomic_store(&signalled, NULL);
+    struct server *own = server;
+    atomic_compare_exchange_strong(&signalled, &own, NULL);
 }
 
 static void wait_woken(struct server *server, int timeout_ms)
@@ -298,8 +299,7 @@ static void set_state(struct server *server, enum server_state state)
 static void print_endpoints(const struct server *server)
 {
     for (int i = 0; i < server->endpoint_count; i++)
-        printf("%slistening on %s\n", server->endpoints[i].admin ? "admin " : "",
-               server->endpoints[i].origin);
+        printf("listening on %s\n", server->endpoints[i].origin);
     fflush(stdout);
 }
 
@@ -372,6 +372,6 @@ int server_run(struct server *server, void (*on_reload)(void *context), void *co
     set_state(server, SERVER_STOPPED);
     for (int i = 0; i < server->worker_count; i++)
         worker_join(server->workers[i]);
-    signals_give_back(kept);
+    signals_give_back(server, kept);
     return err;
 }

@@ -52,6 +52,18 @@ static int parameters_count(struct span query)
     return count;
 }
 
+/* What cannot be decoded stays as it was sent: a `%` is part of nothing that is valid, and what
+ * nobody asks for does no harm. */
+static int text_read(struct arena *arena, struct span text, struct span *ret)
+{
+    int err = http_unescape(arena, text, ret);
+    if (err == ERR_INVALID_PARAMETER) {
+        *ret = text;
+        err = 0;
+    }
+    return err;
+}
+
 static int query_read(struct request *request, struct span query)
 {
     int count = parameters_count(query);
@@ -68,9 +80,9 @@ static int query_read(struct request *request, struct span query)
             continue;
         struct query_parameter *parameter = &request->query[request->query_count++];
         struct span name = span_cut(&value, '=');
-        int err = http_unescape(&request->arena, name, &parameter->name);
+        int err = text_read(&request->arena, name, &parameter->name);
         if (!err && value.data)
-            err = http_unescape(&request->arena, value, &parameter->value);
+            err = text_read(&request->arena, value, &parameter->value);
         if (err)
             return err;
     }

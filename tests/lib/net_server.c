@@ -169,8 +169,10 @@ static void answer_json(struct request *request)
 static void answer_about(struct request *request)
 {
     char text[512];
-    snprintf(text, sizeof(text), "peer=%.*s secure=%d query=%d id=%s", SPAN_ARGS(request->peer),
-             request->secure, request->query_count, request->id);
+    struct span a = request_query(request, "a", NULL);
+    snprintf(text, sizeof(text), "peer=%.*s secure=%d query=%d id=%s a=%.*s.",
+             SPAN_ARGS(request->peer), request->secure, request->query_count, request->id,
+             (int)(a.len < 200 ? a.len : 200), a.data ? a.data : "");
     answer_text(request, 200, text);
 }
 

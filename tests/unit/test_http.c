@@ -34,11 +34,15 @@ static const struct row rows[] = {
     {"absolute", "GET http://a/about?x=1 HTTP/1.1\r\n" CLOSE "\r\n", "query=1", NULL},
     {"other method", "BREW /hello HTTP/1.1\r\n" CLOSE "\r\n", " 200 ", NULL},
     {"query", "GET /about?a=1&&b&c=%20 HTTP/1.1\r\n" CLOSE "\r\n", "query=3", NULL},
-    {"broken escape", "GET /about?a=%4 HTTP/1.1\r\n" CLOSE "\r\n", " 400 ", NULL},
-    {"escaped NUL", "GET /about?a=%00 HTTP/1.1\r\n" CLOSE "\r\n", " 400 ", NULL},
-    {"escaped line end", "GET /about?a=%0d%0a HTTP/1.1\r\n" CLOSE "\r\n", " 400 ", NULL},
-    {"no UTF-8", "GET /about?a=%ff HTTP/1.1\r\n" CLOSE "\r\n", " 400 ", NULL},
-    {"escaped name", "GET /about?%61=1 HTTP/1.1\r\n" CLOSE "\r\n", "query=1", NULL},
+    {"escape", "GET /about?a=%4a%C3%a9 HTTP/1.1\r\n" CLOSE "\r\n", "a=J\xc3\xa9.", NULL},
+    {"broken escape", "GET /about?a=%4 HTTP/1.1\r\n" CLOSE "\r\n", "a=%4.", NULL},
+    {"escaped NUL", "GET /about?a=b%00 HTTP/1.1\r\n" CLOSE "\r\n", "a=b%00.", NULL},
+    {"escaped line end", "GET /about?a=%0d%0a HTTP/1.1\r\n" CLOSE "\r\n", "a=%0d%0a.", NULL},
+    {"no UTF-8", "GET /about?a=%ff HTTP/1.1\r\n" CLOSE "\r\n", "a=%ff.", NULL},
+    {"escaped name", "GET /about?%61=1 HTTP/1.1\r\n" CLOSE "\r\n", "a=1.", NULL},
+    {"plus stays", "GET /about?a=1+2 HTTP/1.1\r\n" CLOSE "\r\n", "a=1+2.", NULL},
+    {"GET with a body", "GET /hello HTTP/1.1\r\n" CLOSE "Content-Length: 3\r\n\r\nabc",
+     "\r\n\r\nhello", NULL},
     {"peer", "GET /about HTTP/1.1\r\n" CLOSE "X-Forwarded-For: 9.9.9.9\r\n\r\n",
      "peer=127.0.0.1 secure=0", NULL},
     {"body", "POST /echo HTTP/1.1\r\n" CLOSE "Content-Length: 3\r\n\r\nabc", "\r\n\r\nabc", NULL},
@@ -83,12 +87,33 @@ static const struct row rows[] = {
     {"two hosts", "GET /hello HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", " 400 ", NULL},
     {"no host", "GET /hello HTTP/1.1\r\n\r\n", " 400 ", NULL},
     {"bare CR", "GET /hello HTTP/1.1\r\nHost: x\r\nX-A: a\rb\r\n\r\n", " 400 ", NULL},
+    {"NUL in a name", "GET /hello HTTP/1.1\r\nHost: x\r\nX-\x01: b\r\n\r\n", " 400 ", NULL},
+    {"folded header", "GET /hello HTTP/1.1\r\nHost: x\r\nX-A: a\r\n b\r\n\r\n", " 400 ", NULL},
+    {"folded last", "GET /hello HTTP/1.1\r\nHost: x\r\n\ty\r\n\r\n", " 400 ", NULL},
+    {"bare LF behind the request line", "GET /hello HTTP/1.1\nHost: x\r\n\r\n", " 400 ", NULL},
+    {"bare LF behind a header", "GET /hello HTTP/1.1\r\nHost: x\nX-A: b\r\n\r\n", " 400 ", NULL},
+    {"bare LF behind the last header", "GET /hello HTTP/1.1\r\nHost: x\n\r\n", " 400 ", NULL},
+    {"bare LF at the end", "GET /hello HTTP/1.1\r\nHost: x\r\n\n", " 400 ", NULL},
+    {"header without a name", "GET /hello HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n", " 400 ", NULL},
+    {"header without name and value", "GET /hello HTTP/1.1\r\nHost: x\r\n:\r\n\r\n", " 400 ",
+     NULL},
+    {"two blanks", "GET  /hello HTTP/1.1\r\nHost: x\r\n\r\n", " 400 ", NULL},
     {"signed length", "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\nabcde",
      " 400 ", NULL},
     {"list of lengths", "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5,5\r\n\r\nabcde",
      " 400 ", NULL},
     {"version 2", "GET /hello HTTP/2.0\r\nHost: x\r\n\r\n", " 505 ", NULL},
 };
+
+/* What no text can hold. */
+static void a_nul_is_refused(void **state)
+{
+    static const char request[] = "GET /hello HTTP/1.1\r\nHost: x\r\nX-A: a\0b\r\n\r\n";
+    int fd = net_connect();
+    assert_true(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) > 0);
+    assert_non_null(strstr(net_read(fd, NULL, NULL), " 400 "));
+    close(fd);
+}
 
 static void answers_each_row(void **state)
 {
@@ -388,6 +413,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(answers_each_row),
+        TEST(a_nul_is_refused),
         TEST(answers_on_one_connection),
         TEST(answers_pipelined_requests_in_order),
         TEST(answers_a_half_closed_peer),

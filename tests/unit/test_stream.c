@@ -84,6 +84,8 @@ static const struct row rows[] = {
      {"POST /early-stream" H "Transfer-Encoding: chunked\r\n\r\n5\r\nab", "cde\r\n", "0\r\n\r\n"}},
     {"in on_head, with Expect",
      {"POST /early-stream" H "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n"}},
+    {"GET, body under way", {"GET /stream" H "Content-Length: 9\r\n\r\na", "b", "c"}},
+    {"GET, body never comes", {"GET /stream" H "Transfer-Encoding: chunked\r\n\r\n"}},
     {"with Expect", {"POST /stream" H "Expect: 100-continue\r\nContent-Length: 4\r\n\r\n", "abcd"}},
 };
 
@@ -107,7 +109,8 @@ static void stream_after_suspension(void **state)
     static const char *const requests[] = {"GET /later-stream" H "\r\n",
                                            HELLO "GET /later-stream" H "\r\n",
                                            "GET /later-stream" H "\r\n" HELLO,
-                                           "POST /later-stream" H "Content-Length: 1\r\n\r\na"};
+                                           "POST /later-stream" H "Content-Length: 1\r\n\r\na",
+                                           "GET /later-stream" H "Content-Length: 9\r\n\r\na"};
     for (size_t i = 0; i < array_count(requests); i++) {
         int fd = net_connect();
         net_send(fd, requests[i]);
