@@ -3,8 +3,7 @@
  * MODEL  on_head:    preflight (CORS) -> find the route -> token -> scope -> rate -> names in
  *                    the path
  *        on_request: the body's type -> the handler
- *        GET /v1/events goes through all of it in on_request, and there must be room for a stream
- *        on this node.
+ *        GET /v1/events goes through all of it in on_request.
  *        Each step answers by itself when it refuses. Streams are refused with `busy` where
  *        others get 429 or 503, and 401 and 403 of streams come after a pause of a second.
  *        HEAD goes where GET does, but for streams. What stands in no row is looked for among the

@@ -45,6 +45,7 @@ struct connection {
     int fd;                     /* libmicrohttpd's */
     uint8_t phase;              /* enum phase */
     bool admin;
+    bool reserved;              /* came in when only the reserve was left */
     bool moved;                 /* its socket was duplicated and lives on */
     bool bytes_known;           /* bytes_seen is of this idle time */
     struct in6_addr address;    /* IPv4 as ::ffff:a.b.c.d */

@@ -120,8 +120,12 @@ struct http_app {
  * who accept it. Unsuccessful allocation ends the connection. */
 void request_answer(struct request *request, const struct answer *answer);
 /* Adds a header to the answer that is being made; only from on_answer. `name` is constant, `value`
- * is copied. X-Request-Id, Date and Content-Length are there without. */
+ * is copied; a second Vary is added to the first. X-Request-Id, Date and Content-Length are there
+ * without. */
 void request_add_header(struct request *request, const char *name, const char *value);
+/* False when its connection came in when only the reserve was left, and that is so still: then it
+ * may not be kept for a stream or a long-poll. */
+bool request_may_stay(const struct request *request);
 /* Will wait for long. Plain connections leave libmicrohttpd. */
 void request_park(struct request *request);
 /* The connection becomes `stream` (zeroed, with ops set). `head`: status and headers of the

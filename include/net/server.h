@@ -34,7 +34,7 @@ void server_stop(struct server *server);
 enum server_state server_state(const struct server *server);
 int server_worker_count(const struct server *server);
 struct worker *server_worker(const struct server *server, int index);
-/* True when a new stream would take from the reserve: answer `busy`. */
+/* True when only the reserve is left; see request_may_stay. */
 bool server_is_full(const struct server *server);
 const struct settings *server_settings(const struct server *server);
 /* The https or http origin of its first listener, as "http://127.0.0.1:8080". */

@@ -208,22 +208,6 @@ static void refuse(struct request *request, int err, const struct problem_detail
         problem_answer(request, err, detail);
 }
 
-/* False when it has refused: no new stream may come to this node now. */
-static bool check_room_for_stream(struct request *request)
-{
-    const struct server *server = request_app(request)->server;
-    int err = 0;
-    if (!request_exchange(request)->route->is_events)
-        return true;
-    if (server_state(server) >= SERVER_ENDING)
-        err = ERR_DRAINING;
-    else if (server_is_full(server))
-        err = ERR_BUSY;
-    if (err != 0)
-        refusal_answer(request, err, NULL);
-    return err == 0;
-}
-
 /* The steps */
 
 static bool has_body(const struct route *route)
@@ -249,7 +233,7 @@ static bool check_request(struct request *request)
         refuse(request, err, NULL);
         return false;
     }
-    if (!rates_take_for_route(request) || !check_room_for_stream(request))
+    if (!rates_take_for_route(request))
         return false;
     err = decode_parameters(request, exchange, &detail.field);
     if (err != 0)

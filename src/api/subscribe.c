@@ -250,10 +250,9 @@ static const struct reader_ops reader_ops = {
 /* Neither a node that drains nor one whose connections are all but used takes streams. */
 static int check_capacity(struct request *request)
 {
-    struct server *server = request_app(request)->server;
-    if (server_state(server) >= SERVER_ENDING)
+    if (server_state(request_app(request)->server) >= SERVER_ENDING)
         return ERR_DRAINING;
-    return server_is_full(server) ? ERR_BUSY : 0;
+    return request_may_stay(request) ? 0 : ERR_BUSY;
 }
 
 void subscribe_get(struct request *request)

@@ -194,7 +194,7 @@ void poll_get(struct request *request)
 {
     struct reader_params params;
     const char *field = NULL;
-    int err = server_is_full(request_app(request)->server) ? ERR_BUSY : 0;
+    int err = request_may_stay(request) ? 0 : ERR_BUSY;
     if (!err)
         err = reader_params_parse(request, true, &params, &field);
     if (err) {

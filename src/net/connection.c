@@ -163,6 +163,7 @@ struct connection *connection_new(struct daemon *daemon, struct MHD_Connection *
     connection->daemon = daemon;
     connection->mhd = mhd;
     connection->admin = worker->accepting->admin;
+    connection->reserved = server_is_full(worker->server);
     connection->timer.on_due = on_late;
     connection->fd =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;

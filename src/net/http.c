@@ -149,6 +149,13 @@ void request_park(struct request *request)
         (void)!parked_open(call);
 }
 
+bool request_may_stay(const struct request *request)
+{
+    const struct call *call = container_of(request, struct call, request);
+    assert(call->connection);
+    return !call->connection->reserved || !server_is_full(request->worker->server);
+}
+
 static void answer_busy(struct request *request, struct span busy)
 {
     struct answer answer = {.status = 200,
