@@ -8,8 +8,8 @@ from lib.http import path
 
 ODD_TEXTS = ["\r", "\n", "\r\n", "a\rb", "a\n\ndata: forged\n\n", "\rdata: {}\r\r",
              "\n\nid: 9-9\nevent: ended\ndata: {}\n\n", "\x01\x02\x1f", "\x7f", "\u0085", "\u2028",
-             "\u2029", "\ufeff", "\ufffe", "\U0001f469\u200d\U0001f680", "\\", '"', "\\n", "</script>",
-             "\t", "\x0b\x0c\x1b[31m", "e\u0301", "\u202eabc"]
+             "\u2029", "\ufeff", "\ufffe", "\U0001f469\u200d\U0001f680", "\\", '"', "\\n",
+             "</script>", "\t", "\x0b\x0c\x1b[31m", "e\u0301", "\u202eabc"]
 
 
 @pytest.fixture

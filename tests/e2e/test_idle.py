@@ -1,4 +1,4 @@
-"""5,000 idle streams of as many users, each in ten rooms: what one costs, and that all are heard."""
+"""5,000 idle streams of as many users, each in ten rooms: what one costs, and that all hear."""
 import resource
 
 import pytest
