@@ -11,6 +11,11 @@
 #include "base/err.h"
 #include "base/span.h"
 
+/* Over loopback a segment has 64 KiB, and a proxy there whose window is smaller is fed by window
+ * probes alone, seconds apart, until TCP_USER_TIMEOUT takes it for dead. On a network segments are
+ * smaller anyway. */
+#define SEGMENT_BYTES_MAX 8192
+
 static int fail(char *why, size_t why_size, const char *text, const char *what)
 {
     snprintf(why, why_size, "cannot listen on %.100s: %s", text, what);
@@ -70,10 +75,14 @@ static void endpoint_name(struct endpoint *endpoint)
              endpoint->secure ? "https" : "http", is_new ? "[" : "", host, is_new ? "]" : "", port);
 }
 
+static bool set_number(int fd, int level, int option, int number)
+{
+    return setsockopt(fd, level, option, &number, sizeof(number)) == 0;
+}
+
 static bool set_on(int fd, int level, int option)
 {
-    int on = 1;
-    return setsockopt(fd, level, option, &on, sizeof(on)) == 0;
+    return set_number(fd, level, option, 1);
 }
 
 int endpoint_bind(struct endpoint *endpoint, char *why, size_t why_size, int *ret_fd)
@@ -84,6 +93,7 @@ int endpoint_bind(struct endpoint *endpoint, char *why, size_t why_size, int *re
     /* What is set here, accepted sockets inherit. */
     if (fd < 0 || !set_on(fd, SOL_SOCKET, SO_REUSEADDR) || !set_on(fd, SOL_SOCKET, SO_REUSEPORT) ||
         !set_on(fd, IPPROTO_TCP, TCP_NODELAY) ||
+        !set_number(fd, IPPROTO_TCP, TCP_MAXSEG, SEGMENT_BYTES_MAX) ||
         (family == AF_INET6 && !set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY)) ||
         bind(fd, (struct sockaddr *)&endpoint->address, endpoint->address_len) < 0 ||
         getsockname(fd, (struct sockaddr *)&endpoint->address, &endpoint->address_len) < 0) {

@@ -11,7 +11,7 @@ from lib.sender import Senders
 from lib.sse import Crowd, id_key
 
 LOAD = True
-STOPPED, PEER_TIMEOUT_S = 20, 8
+STOPPED, PEER_TIMEOUT_S = 8, 8
 pytestmark = pytest.mark.slow
 
 
@@ -43,7 +43,7 @@ def test_stopped_readers(start, names, tmp_path, longer):
     live_users = [server.user(f"live-{number}") for number in range(5)]
     for user in stopped_users + live_users:
         user.join(room)
-    stopped = [user.stream(receive_bytes=4096) for user in stopped_users]
+    stopped = [user.stream(receive_bytes=16384) for user in stopped_users]
     for stream in stopped:
         stream.open()
     crowd = Crowd()
@@ -52,7 +52,7 @@ def test_stopped_readers(start, names, tmp_path, longer):
     begin = stopped[0].last_id
     before = server.rss_kb()
 
-    load = Senders(server, [sender], [room], tmp_path, bytes=8000, count=3000)
+    load = Senders(server, [sender], [room], tmp_path, bytes=8000, count=2000)
     most = queue = 0
     started = time.monotonic()
     while load.processes[0].poll() is None or time.monotonic() - started < PEER_TIMEOUT_S + 2:
@@ -65,7 +65,9 @@ def test_stopped_readers(start, names, tmp_path, longer):
     print(f"{len(ledger.sent)} messages of 8 KB, {STOPPED} stopped readers: rss {before} KB, "
           f"at most {most} KB, longest kernel queue {queue} bytes")
     assert queue <= 192 * 1024, "the kernel holds too much for one reader"
-    assert most - before < 24 * 1024 + STOPPED * 256, "memory grew with what was not read"
+    # What SQLite's caches take, the rings, and what is under way; the messages are 16 MB, and
+    # held for each reader they would be 128.
+    assert most - before < 40 * 1024 + STOPPED * 256, "memory grew with what was not read"
     assert server.metric("queue_overflows_total") >= 1
 
     readers = {user.name: ([event.data for event in stream.events], {room}, begin)
@@ -102,7 +104,7 @@ def test_ephemeral_events_are_skipped_not_piled_up(start, names):
     owner.create(room)
     reader = server.user("reader")
     reader.join(room)
-    stream = reader.stream(receive_bytes=4096)
+    stream = reader.stream(receive_bytes=16384)
     stream.open()
     before = server.rss_kb()
     kept = []

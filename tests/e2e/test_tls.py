@@ -138,7 +138,7 @@ def test_a_reader_that_stops_over_tls_loses_nothing(secure):
     alice, bob = user(secure, "alice"), user(secure, "bob")
     room = alice.create("room")
     bob.join(room)
-    stream = bob.stream(receive_bytes=4096)
+    stream = bob.stream(receive_bytes=16384)
     stream.open()
     ids = [alice.send(room, "x" * 8000)["id"] for _ in range(300)]
     stream.wait(lambda: stream.last_id and id_key(stream.last_id) >= id_key(ids[-1]), "all")

@@ -64,10 +64,16 @@ class Connection:
     """One connection; `address` is (host, port), `context` an ssl.SSLContext."""
 
     def __init__(self, address, source=None, context=None, server_name="localhost",
-                 timeout=TIMEOUT):
+                 timeout=TIMEOUT, receive_bytes=None):
         self.address = address
-        self.socket = socket.create_connection(
-            address, timeout, source_address=(source, 0) if source else None)
+        self.socket = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+        self.socket.settimeout(timeout)
+        if receive_bytes:
+            # Before the handshake: a window once told cannot be taken back, only be broken.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        if source:
+            self.socket.bind((source, 0))
+        self.socket.connect(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if context:
             self.socket = context.wrap_socket(self.socket, server_hostname=server_name)

@@ -106,10 +106,8 @@ class Stream:
     def __init__(self, address, target, headers=None, token=None, source=None, context=None,
                  receive_bytes=None, expect=200, version="HTTP/1.1"):
         self.unnamed = "events=unnamed" in target
-        self.connection = Connection(address, source, context)
+        self.connection = Connection(address, source, context, receive_bytes=receive_bytes)
         self.socket = self.connection.socket
-        if receive_bytes:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         raw = request_bytes("GET", target, None, headers, token, f"{address[0]}:{address[1]}")
         self.connection.send(raw.replace(b" HTTP/1.1\r\n", f" {version}\r\n".encode(), 1))
         self.pending = b""
