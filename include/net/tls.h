@@ -29,7 +29,10 @@ void tls_options(struct MHD_OptionItem ret[TLS_OPTIONS_MAX]);
 /* The connection of `call`, which is suspended, becomes a stream's. */
 struct call;
 MUST_CHECK int tls_take(struct call *call, struct stream *stream);
-/* Writes the first piece or pieces as one record. Bytes taken, ERR_AGAIN, ERR_CLOSED. */
+/* Finishes the record before, which comes before anything else. ERR_AGAIN, ERR_CLOSED. */
+MUST_CHECK int tls_flush(struct stream *stream);
+/* Makes one record of the first pieces. Bytes taken, which are GnuTLS' own from then on even if it
+ * could not send them yet, or ERR_CLOSED. */
 long tls_write(struct stream *stream, const struct iovec *pieces, int count);
 /* Drops what comes in. ERR_AGAIN: nothing more for now; ERR_CLOSED; else bytes dropped. */
 long tls_drop(struct stream *stream);

@@ -185,9 +185,22 @@ static size_t pieces_len(const struct iovec *pieces, int count)
     return len;
 }
 
+/* False when the stream cannot be written to just now. */
+static bool stream_flush(struct stream *stream)
+{
+    int err = stream->tls ? tls_flush(stream) : 0;
+    if (err == ERR_AGAIN)
+        stream->writable = false;
+    else if (err)
+        stream_cut(stream);
+    return !err;
+}
+
 /* Writes what is queued, in one call for plain connections. */
 static void stream_write(struct stream *stream)
 {
+    if (!stream_flush(stream))
+        return;
     struct worker *worker = stream->worker;
     int count = stream_gather(stream, worker->pieces);
     if (count == 0) {

@@ -32,7 +32,7 @@ struct tls {
 struct stream_tls {
     struct connection *connection;
     gnutls_session_t session;
-    size_t pending; /* bytes of a record that GnuTLS holds and has not sent whole */
+    bool pending; /* GnuTLS holds a record that it has not sent whole */
 };
 
 static _Thread_local struct tls *tls_of_thread;
@@ -250,24 +250,31 @@ static size_t record_fill(char *record, const struct iovec *pieces, int count)
     return len;
 }
 
+int tls_flush(struct stream *stream)
+{
+    struct stream_tls *tls = stream->tls;
+    if (!tls->pending)
+        return 0;
+    /* The record is GnuTLS' own by now: only finished, not given again. */
+    long sent = tls_result(gnutls_record_send(tls->session, NULL, 0));
+    if (sent < 0)
+        return (int)sent;
+    tls->pending = false;
+    return 0;
+}
+
 long tls_write(struct stream *stream, const struct iovec *pieces, int count)
 {
     struct stream_tls *tls = stream->tls;
-    if (tls->pending) {
-        /* The record is GnuTLS' own by now: only finished, not given again. */
-        long sent = tls_result(gnutls_record_send(tls->session, NULL, 0));
-        if (sent < 0)
-            return sent;
-        sent = (long)tls->pending;
-        tls->pending = 0;
-        return sent;
-    }
+    assert(!tls->pending);
     char *record = stream->worker->tls_record;
     size_t len = record_fill(record, pieces, count);
     long sent = tls_result(gnutls_record_send(tls->session, record, len));
-    if (sent == ERR_AGAIN)
-        tls->pending = len;
-    return sent;
+    if (sent != ERR_AGAIN)
+        return sent;
+    tls->pending = true;
+    stream->writable = false;
+    return (long)len;
 }
 
 long tls_drop(struct stream *stream)
