@@ -44,7 +44,8 @@ struct session {
     uint32_t user_len;     /* of realm NUL user */
     bool counted;          /* no guest */
     /* the hub's */
-    UT_hash_handle hh;
+    UT_hash_handle hh;      /* by key */
+    UT_hash_handle by_name; /* several users may have one of the same name */
     struct hub_user *of;   /* NULL while it is not in the tables */
     struct session *previous, *next; /* of the same user, oldest first */
     const char *end_code;  /* NULL: not ended */
@@ -72,13 +73,14 @@ enum session_action { SESSION_END, SESSION_RENEW };
 struct session_call {
     enum session_action action;
     struct worker *home;
-    struct identity *identity; /* of the caller: realm and user must be the session's. Borrowed */
+    struct identity *identity; /* of the caller. Borrowed */
     struct span name;
-    void (*on_done)(struct session_call *call, bool found);
+    /* ERR_OK; ERR_NOT_ALLOWED: a session of that name is another's; ERR_NOT_FOUND. */
+    void (*on_done)(struct session_call *call, int err);
     /* the hub's */
     struct hub *hub;
     struct session *session;
-    bool found;
+    int err;
     struct letter letter;
 };
 void hub_call(struct hub *hub, struct session_call *call);

@@ -20,7 +20,8 @@ struct hub_user {
 struct hub {
     pthread_t thread;
     struct mailbox mailbox;
-    struct session *sessions;
+    struct session *sessions; /* by realm, user and name */
+    struct session *names;    /* by name alone */
     struct hub_user *users;
     int64_t sessions_max;
     bool stopping;
@@ -83,6 +84,7 @@ static void take_out(struct hub *hub, struct session *session)
     if (!user)
         return;
     HASH_DEL(hub->sessions, session);
+    HASH_DELETE(by_name, hub->names, session);
     if (session->previous)
         session->previous->next = session->next;
     else
@@ -143,6 +145,7 @@ static void put_in(struct hub *hub, struct session *session)
     user->newest = session;
     user->count++;
     HASH_ADD_KEYPTR(hh, hub->sessions, session->key, session->key_len, session);
+    HASH_ADD_KEYPTR(by_name, hub->names, session->name, (unsigned)strlen(session->name), session);
 }
 
 static void read_open(struct letter *letter)
@@ -170,12 +173,12 @@ static void read_close(struct letter *letter)
 static void read_call_done(struct letter *letter)
 {
     struct session_call *call = container_of(letter, struct session_call, letter);
-    call->on_done(call, call->found);
+    call->on_done(call, call->err);
 }
 
-static void call_answer(struct session_call *call, bool found)
+static void call_answer(struct session_call *call, int err)
 {
-    call->found = found;
+    call->err = err;
     call->letter.on_read = read_call_done;
     worker_post(call->home, &call->letter);
 }
@@ -184,7 +187,7 @@ static void read_call_renew(struct letter *letter)
 {
     struct session_call *call = container_of(letter, struct session_call, letter);
     call->session->ops->on_renew(call->session, call->identity);
-    call_answer(call, true);
+    call_answer(call, 0);
 }
 
 static struct session *session_find(struct hub *hub, const struct session_call *call)
@@ -209,13 +212,15 @@ static void read_call(struct letter *letter)
     struct session_call *call = container_of(letter, struct session_call, letter);
     struct session *session = session_find(call->hub, call);
     if (!session) {
-        call_answer(call, false);
+        struct session *of_another;
+        HASH_FIND(by_name, call->hub->names, call->name.data, (unsigned)call->name.len, of_another);
+        call_answer(call, of_another ? ERR_NOT_ALLOWED : ERR_NOT_FOUND);
         return;
     }
     if (call->action == SESSION_END) {
         end(session, "logged_out");
         take_out(call->hub, session);
-        call_answer(call, true);
+        call_answer(call, 0);
         return;
     }
     call->session = session;

@@ -9,14 +9,14 @@ struct session_request {
     struct request *request;
 };
 
-static void on_done(struct session_call *call, bool found)
+static void on_done(struct session_call *call, int err)
 {
     struct session_request *asked = container_of(call, struct session_request, call);
-    if (found)
+    if (!err)
         request_answer(asked->request, &(struct answer){.status = 204});
     else
-        problem_answer(asked->request, ERR_NOT_FOUND,
-                       &(struct problem_detail){.detail = "There is no such session of yours."});
+        problem_answer(asked->request, err,
+                       &(struct problem_detail){.detail = "You have no session of this name."});
 }
 
 static void start(struct request *request, enum session_action action)
