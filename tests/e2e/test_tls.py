@@ -1,6 +1,7 @@
 """TLS with OpenSSL as the other side: every end is told by close_notify, certificates reload."""
 import ssl
 import subprocess
+import warnings
 
 import pytest
 
@@ -57,7 +58,9 @@ def test_both_versions_serve(secure, version):
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 def test_old_versions_are_refused(secure, version):
     context = client_context(secure.cert)
-    context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, version
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, version
     with pytest.raises((ssl.SSLError, ConnectionError)):
         Connection(secure.address, context=context).request("GET", "/healthz")
 

@@ -6,7 +6,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from .http import Connection, wait_until
+from .http import Closed, Connection, wait_until
 from .process import die_with_parent
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
@@ -63,8 +63,8 @@ def free_port():
 class Proxy:
     """Serves as a `server` of lib.server for whoever only needs its address."""
 
-    def __init__(self, folder, command):
-        self.folder, self.command = Path(folder), command
+    def __init__(self, folder, plain):
+        self.folder, self.plain = Path(folder), plain
         self.address = ("127.0.0.1", free_port())
         self.process = None
 
@@ -84,7 +84,7 @@ class Proxy:
         try:
             with Connection(self.address) as connection:
                 return connection.request("GET", "/healthz").status == 200
-        except (OSError, Exception):  # pylint: disable=broad-except
+        except (OSError, Closed):
             return False
 
     def stop(self):
@@ -103,7 +103,7 @@ def upstreams(server):
 
 def nginx(folder, server, timeout=None):
     """With our sample configuration, or, given a timeout, with a plain one."""
-    proxy = Proxy(folder, "nginx")
+    proxy = Proxy(folder, bool(timeout))
     proxy.folder.mkdir(parents=True)
     if timeout:
         inner = NGINX_PLAIN.format(listen=proxy.listen, timeout=timeout,
@@ -122,7 +122,7 @@ def nginx(folder, server, timeout=None):
 
 
 def haproxy(folder, server, timeout=None):
-    proxy = Proxy(folder, "haproxy")
+    proxy = Proxy(folder, bool(timeout))
     proxy.folder.mkdir(parents=True)
     if timeout:
         servers = "\n".join(f"    server s{number} {upstream}"
@@ -130,6 +130,8 @@ def haproxy(folder, server, timeout=None):
         text = HAPROXY_PLAIN.format(listen=proxy.listen, timeout=timeout, servers=servers)
     else:
         text = (CONFIG / "haproxy.cfg").read_text().replace("bind :80", f"bind {proxy.listen}")
+        text = text.replace("maxconn 20000", "maxconn 1000")
+        text = text.replace("log /dev/log local0", "log stdout format raw local0")
         text = text.replace("    server one 127.0.0.1:8080", "\n".join(
             f"    server s{number} {upstream}" for number, upstream in
             enumerate(upstreams(server))))
