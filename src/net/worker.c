@@ -47,11 +47,9 @@ void worker_set_app(struct worker *worker, void *app)
 
 void worker_timer_set(struct worker *worker, struct worker_timer *timer, int64_t delay_ms)
 {
-    /* Not in this turn: a timer that sets itself again at once must not hold the loop. */
-    if (delay_ms < 1)
-        delay_ms = 1;
     assert(timer->on_due);
-    deadline_set(&worker->wheel, &timer->deadline, worker->now_ms + (delay_ms > 0 ? delay_ms : 0));
+    /* Not in this turn: a timer that sets itself again at once must not hold the loop. */
+    deadline_set(&worker->wheel, &timer->deadline, worker->now_ms + (delay_ms > 1 ? delay_ms : 1));
 }
 
 void worker_timer_remove(struct worker_timer *timer)
