@@ -49,16 +49,18 @@ def count_json(file):
 
 def main(folder):
     passed = failed = skipped = 0
+    told = set()
     for file in sorted(folder.iterdir()):
         if file.suffix == ".failed":
             continue
         good, bad, left = count_junit(file) if file.suffix == ".xml" else count_json(file)
-        print(f"{file.stem}: {good} passed, {bad} failed" + (f", {left} skipped" if left else ""))
+        print(f"{file.stem:8} {good} good, {bad} bad, {left} left out")
         passed, failed, skipped = passed + good, failed + bad, skipped + left
-    broken = sorted(folder.glob("*.failed"))
+        told.add(file.stem if bad else None)
+    broken = {file.stem for file in folder.glob("*.failed")}
     if broken:
-        print("ended badly: " + ", ".join(file.stem for file in broken))
-        failed = max(failed, len(broken))
+        print("ended badly: " + ", ".join(sorted(broken)))
+        failed += len(broken - told)
     if passed == 0:
         failed = max(failed, 1)
     print(f"{passed} passed, {failed} failed")

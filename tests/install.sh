@@ -2,28 +2,28 @@
 
 packages_needed() {
     echo build-essential meson ninja-build pkg-config libmicrohttpd-dev libevent-dev \
-        libsqlite3-dev libjansson-dev libgnutls28-dev uthash-dev libinih-dev \
-        zlib1g-dev libcmocka-dev clang libclang-rt-14-dev python3 python3-pytest python3-pytest-timeout python3-jwt \
-        python3-cryptography openssl iproute2 procps
-    if [ "$1" = all ]; then
-        echo chromium nginx-light haproxy
-        command -v node >/dev/null || echo nodejs
-        command -v npm >/dev/null || echo npm
-    fi
+        libsqlite3-dev libjansson-dev libgnutls28-dev uthash-dev libinih-dev zlib1g-dev \
+        libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-jwt \
+        python3-cryptography openssl iproute2 procps git
+    command -v nginx >/dev/null || echo nginx-light
+    command -v haproxy >/dev/null || echo haproxy
+    [ "$1" = all ] || return 0
+    echo chromium clang libclang-rt-14-dev
+    command -v node >/dev/null || echo nodejs
+    command -v npm >/dev/null || echo npm
 }
 
 is_installed() {
     dpkg-query -W -f '${Status}\n' "$1" 2>/dev/null | grep -q '^install ok installed'
 }
 
-# Debian starts services as it installs them; ours are started by the tests alone.
+# install_packages all|quick. Debian starts services as it installs them; ours are started by the
+# tests alone.
 install_packages() {
     local missing="" package sudo="" policy=/usr/sbin/policy-rc.d made=no
-    for package in $(packages_needed "$mode"); do
+    for package in $(packages_needed "$1"); do
         is_installed "$package" || missing="$missing $package"
     done
-    # Another nginx serves as well.
-    command -v nginx >/dev/null && missing="${missing// nginx-light/}"
     [ -n "$missing" ] || return 0
     [ "$(id -u)" = 0 ] || sudo=sudo
     echo "installing:$missing"
