@@ -12,9 +12,10 @@
  *        `position` is where the replay stands: everything visible up to it has been queued.
  *        A frame not above it is never queued. In LIVE whatever the hall dispatches is queued
  *        as it comes. When the queue would overflow it is dropped, all but a frame that is
- *        partly written, and the replay begins again after `taken`, the last event the reader
- *        took: from the ring of recent frames if it reaches so far, else from the journal's
- *        pages. That is the whole back-pressure.
+ *        partly written and what stands up to the last frame that no replay brings again
+ *        (history, blocks of the session's own). The replay begins again after the last event
+ *        that the reader took or will take: from the ring of recent frames if it reaches so far,
+ *        else from the journal's pages. That is the whole back-pressure.
  * BOUNDS queue_bytes_max (one frame is always taken, so that a large one passes); ephemeral
  *        frames that do not fit are left out.
  * Floor: core. On the thread of its hall. Pure. Embedded in what owns it. */

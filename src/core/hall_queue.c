@@ -17,21 +17,42 @@ bool is_spared(const struct subscriber *subscriber, const struct frame *frame)
            strcmp(frame->spared_user, subscriber->user->name) == 0;
 }
 
-/* Drops what is queued and not yet begun, and starts again from the last event taken. */
+static queued_frame queued_at(const struct subscriber *subscriber, uint32_t index)
+{
+    return subscriber->queue[(subscriber->queue_first + index) & (subscriber->queue_size - 1)];
+}
+
+/* No replay brings it again: history, and blocks made for this session alone. */
+static bool is_unique(queued_frame queued)
+{
+    const struct frame *frame = queued_get(queued);
+    return queued_without_id(queued) ||
+           (frame->audience == AUDIENCE_SESSION && frame->type != EVENT_HEARTBEAT);
+}
+
+/* How many of the oldest frames must stay: what is begun, and all up to the last unique one. */
+static uint32_t count_kept(const struct subscriber *subscriber)
+{
+    uint32_t least = subscriber->head_taken > 0 ? 1 : 0;
+    uint32_t count = subscriber->queue_count;
+    while (count > least && !is_unique(queued_at(subscriber, count - 1)))
+        count--;
+    return count;
+}
+
+/* Drops what can be had again, and starts again after the last event that stays or was taken. */
 static void fall_back(struct subscriber *subscriber)
 {
-    uint32_t keep = subscriber->head_taken > 0 ? 1 : 0;
+    uint32_t keep = count_kept(subscriber);
     struct event_id from = subscriber->taken;
     metric_add(METRIC_QUEUE_OVERFLOWS, 1);
-    if (keep) {
-        queued_frame first = subscriber_peek(subscriber);
-        if (!queued_without_id(first) && event_id_compare(queued_get(first)->id, from) > 0)
-            from = queued_get(first)->id;
+    for (uint32_t i = 0; i < keep; i++) {
+        queued_frame kept = queued_at(subscriber, i);
+        if (!queued_without_id(kept) && event_id_compare(queued_get(kept)->id, from) > 0)
+            from = queued_get(kept)->id;
     }
     while (subscriber->queue_count > keep) {
-        uint32_t last = (subscriber->queue_first + --subscriber->queue_count) &
-                        (subscriber->queue_size - 1);
-        queued_frame queued = subscriber->queue[last];
+        queued_frame queued = queued_at(subscriber, --subscriber->queue_count);
         subscriber->queue_bytes -= subscriber_frame_bytes(subscriber, queued);
         frame_unref(queued_get(queued));
     }
@@ -101,12 +122,9 @@ static struct frame *heartbeat_new(struct event_id id, bool with_id)
 void hall_heartbeat(struct subscriber *subscriber)
 {
     struct hall_realm *realm = subscriber->realm;
-    if (subscriber->queue_count) {
-        uint32_t last = (subscriber->queue_first + subscriber->queue_count - 1) &
-                        (subscriber->queue_size - 1);
-        if (queued_get(subscriber->queue[last])->type == EVENT_HEARTBEAT)
-            return;
-    }
+    uint32_t count = subscriber->queue_count;
+    if (count && queued_get(queued_at(subscriber, count - 1))->type == EVENT_HEARTBEAT)
+        return;
     struct frame *frame = NULL;
     if (subscriber->state == SUBSCRIBER_REPLAY) {
         if (!realm->hall->heartbeat_without_id)

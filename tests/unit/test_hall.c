@@ -1,0 +1,162 @@
+/* What the queue of a reader keeps when it overflows. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "core/hall.h"
+
+enum { QUEUE_BYTES = 2000, BODY_BYTES = 300 };
+
+static int live_count, first_count;
+
+static void on_queued(struct subscriber *subscriber)
+{
+}
+
+static void on_page_needed(struct subscriber *subscriber)
+{
+    fail_msg("the ring reaches back");
+}
+
+static struct frame *made(enum event_type type, enum audience audience, uint64_t number)
+{
+    char body[BODY_BYTES + 32];
+    snprintf(body, sizeof(body), "{\"filler\":\"%0*d\"}", BODY_BYTES, 0);
+    struct frame_spec spec = {
+        .type = type,
+        .audience = audience,
+        .id = {1000, number},
+        .realm = span_text("main"),
+        .room = span_text("room"),
+        .body = span_text(body),
+    };
+    struct frame *frame;
+    assert_int_equal(frame_new(&spec, &frame), 0);
+    return frame;
+}
+
+static void push_own(struct subscriber *subscriber, struct frame *frame, bool without_id)
+{
+    assert_int_equal(subscriber_push_own(subscriber, frame, without_id), 0);
+    frame_unref(frame);
+}
+
+static void on_live(struct subscriber *subscriber, bool first)
+{
+    live_count++;
+    first_count += first;
+    if (first)
+        push_own(subscriber, made(EVENT_CAUGHT_UP, AUDIENCE_SESSION, 100), false);
+}
+
+static const struct subscriber_ops ops = {
+    .on_queued = on_queued, .on_page_needed = on_page_needed, .on_live = on_live};
+
+static void dispatch(struct hall *hall, uint64_t number)
+{
+    struct frame *frame = made(EVENT_NEW_MESSAGE, AUDIENCE_ROOM, number);
+    hall_dispatch(hall, frame, 0);
+    frame_unref(frame);
+}
+
+static void enter(struct hall *hall, struct subscriber *subscriber)
+{
+    struct hall_follow follow = {.room = span_text("room"), .member = true};
+    struct hall_entry entry = {
+        .user = span_text("alice"),
+        .follows_all = true,
+        .follows = &follow,
+        .follow_count = 1,
+        .head = {1000, 100},
+        .position = {1000, 100},
+    };
+    struct hall_realm *realm = hall_open(hall, span_text("main"), 0);
+    *subscriber = (struct subscriber){.ops = &ops, .session = "s"};
+    assert_int_equal(hall_enter(realm, subscriber, &entry), 0);
+}
+
+/* The next frame: its number in the journal, its type in `ret_type`. */
+static uint64_t take(struct subscriber *subscriber, enum event_type *ret_type)
+{
+    struct frame *frame = subscriber_take(subscriber);
+    uint64_t number = frame->id.seq;
+    *ret_type = (enum event_type)frame->type;
+    frame_unref(frame);
+    if (subscriber->state == SUBSCRIBER_REPLAY)
+        hall_replay(subscriber);
+    return number;
+}
+
+static void expect(struct subscriber *subscriber, enum event_type type, uint64_t number)
+{
+    enum event_type got;
+    assert_int_equal(take(subscriber, &got), number);
+    assert_int_equal(got, type);
+}
+
+static void leave(struct hall *hall, struct subscriber *subscriber)
+{
+    assert_int_equal(subscriber->queue_count, 0);
+    hall_leave(subscriber, 0);
+    subscriber_fini(subscriber);
+    hall_fini(hall);
+}
+
+static void test_history_outlives_an_overflow(void **state)
+{
+    struct hall hall;
+    struct hall_limits limits = {QUEUE_BYTES, 1 << 20, 60000};
+    struct subscriber subscriber;
+    live_count = first_count = 0;
+    hall_init(&hall, &limits);
+    enter(&hall, &subscriber);
+    for (uint64_t number = 90; number < 100; number++)
+        push_own(&subscriber, made(EVENT_NEW_MESSAGE, AUDIENCE_ROOM, number), true);
+    hall_replay(&subscriber);
+    for (uint64_t number = 101; number < 111; number++)
+        dispatch(&hall, number);
+    for (uint64_t number = 90; number < 100; number++)
+        expect(&subscriber, EVENT_NEW_MESSAGE, number);
+    expect(&subscriber, EVENT_CAUGHT_UP, 100);
+    for (uint64_t number = 101; number < 111; number++)
+        expect(&subscriber, EVENT_NEW_MESSAGE, number);
+    assert_int_equal(first_count, 1);
+    assert_int_equal(live_count, 2);
+    leave(&hall, &subscriber);
+}
+
+/* What was queued behind the last block of its own is dropped, and comes again once. */
+static void test_what_can_be_replayed_is_dropped(void **state)
+{
+    struct hall hall;
+    struct hall_limits limits = {QUEUE_BYTES, 1 << 20, 60000};
+    struct subscriber subscriber;
+    live_count = first_count = 0;
+    hall_init(&hall, &limits);
+    enter(&hall, &subscriber);
+    hall_replay(&subscriber);
+    for (uint64_t number = 101; number < 104; number++)
+        dispatch(&hall, number);
+    assert_int_equal(subscriber.queue_count, 4);
+    for (uint64_t number = 104; number < 111; number++)
+        dispatch(&hall, number);
+    assert_int_equal(subscriber.state, SUBSCRIBER_REPLAY);
+    assert_int_equal(subscriber.queue_count, 1);
+    expect(&subscriber, EVENT_CAUGHT_UP, 100);
+    for (uint64_t number = 101; number < 111; number++)
+        expect(&subscriber, EVENT_NEW_MESSAGE, number);
+    leave(&hall, &subscriber);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_history_outlives_an_overflow),
+        cmocka_unit_test(test_what_can_be_replayed_is_dropped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
