@@ -46,8 +46,10 @@ struct reader_ops {
     void (*on_free)(struct reader *reader);
 };
 
-/* What it named, for the pages; one allocation. */
+/* What it named; one allocation. Constant, since pages under way read it on other threads; they
+ * hold references, all on the reader's own thread. */
 struct reader_rooms {
+    int refs;
     int count;
     struct follow_room rooms[];
 };
@@ -58,7 +60,7 @@ struct reader {
     struct desk *desk;
     struct identity *identity;    /* ref */
     struct session session;
-    struct reader_rooms *named;   /* owned; NULL: none */
+    struct reader_rooms *named;   /* ref; NULL: none */
     struct told told;             /* gaps, while it is fed from the journal */
     struct worker_timer timer;    /* the owner's */
     struct reader *previous, *next; /* all of the desk */
@@ -87,6 +89,8 @@ MUST_CHECK int reader_init(struct reader *reader, const struct reader_ops *ops, 
 MUST_CHECK int reader_open(struct reader *reader, const struct reader_params *params);
 /* Makes it known to the hub, which may end others for it. */
 void reader_register(struct reader *reader);
+/* A newer token of its user; what it grants counts from here on. */
+void reader_renew(struct reader *reader, struct identity *identity);
 /* Leaves the hall to be opened again at another cursor; queued frames are dropped. */
 void reader_reopen(struct reader *reader);
 /* Leaves everything; ops->on_free follows, maybe inside. Repeats are fine. */

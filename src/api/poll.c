@@ -252,10 +252,7 @@ static void on_end(struct session *session, const char *code)
 
 static void on_renew(struct session *session, struct identity *identity)
 {
-    struct reader *reader = container_of(session, struct reader, session);
-    identity_ref(identity);
-    identity_unref(reader->identity);
-    reader->identity = identity;
+    reader_renew(container_of(session, struct reader, session), identity);
 }
 
 static void on_opened(struct reader *reader, int err, const char *denied_room)
@@ -349,13 +346,6 @@ static bool goes_on(const struct poll_session *session, const struct ticket *tic
            event_id_compare(ticket->params.cursor, session->answered) == 0;
 }
 
-static void take_identity(struct poll_session *session, struct ticket *ticket)
-{
-    identity_ref(ticket->identity);
-    identity_unref(session->reader.identity);
-    session->reader.identity = ticket->identity;
-}
-
 void poll_arrive(struct desk *desk, struct ticket *ticket)
 {
     struct poll_session *session = session_find(desk, ticket);
@@ -386,7 +376,7 @@ void poll_arrive(struct desk *desk, struct ticket *ticket)
     session->waiting = false;
     ticket->session = session;
     worker_timer_remove(&session->reader.timer);
-    take_identity(session, ticket);
+    reader_renew(&session->reader, ticket->identity);
     if (!is_new && goes_on(session, ticket)) {
         answer_if_ready(session);
         return;

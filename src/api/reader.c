@@ -42,6 +42,19 @@ int reader_init(struct reader *reader, const struct reader_ops *ops, struct desk
     return 0;
 }
 
+static struct reader_rooms *rooms_ref(struct reader_rooms *rooms)
+{
+    if (rooms)
+        rooms->refs++;
+    return rooms;
+}
+
+static void rooms_unref(struct reader_rooms *rooms)
+{
+    if (rooms && --rooms->refs == 0)
+        free(rooms);
+}
+
 static void free_if_alone(struct reader *reader)
 {
     if (!reader->closed || reader->journal_requests || reader->hub_closing)
@@ -49,7 +62,7 @@ static void free_if_alone(struct reader *reader)
     desk_remove_reader(reader->desk, reader);
     subscriber_fini(&reader->subscriber);
     session_fini(&reader->session);
-    free(reader->named);
+    rooms_unref(reader->named);
     told_clear(&reader->told);
     identity_unref(reader->identity);
     reader->ops->on_free(reader);
@@ -92,7 +105,7 @@ void reader_reopen(struct reader *reader)
         .ops = &reader->ops->subscriber,
         .session = reader->session.name,
     };
-    free(reader->named);
+    rooms_unref(reader->named);
     reader->named = NULL;
     reader->generation++;
 }
@@ -114,23 +127,22 @@ int64_t reader_expires_in_ms(const struct reader *reader)
 
 /* -- what it follows ---------------------------------------------------------------------- */
 
-static struct reader_rooms *rooms_copy(const struct reader_params *params)
+static struct reader_rooms *rooms_copy(const struct follow_room *from, int count)
 {
-    size_t size = sizeof(struct reader_rooms) + (size_t)params->room_count *
-                                                    sizeof(struct follow_room);
+    size_t size = sizeof(struct reader_rooms) + (size_t)count * sizeof(struct follow_room);
     size_t texts = 0;
-    for (int i = 0; i < params->room_count; i++)
-        texts += params->rooms[i].room.len;
+    for (int i = 0; i < count; i++)
+        texts += from[i].room.len;
     struct reader_rooms *rooms = malloc(size + texts);
     if (!rooms)
         return NULL;
     char *at = (char *)rooms + size;
-    rooms->count = params->room_count;
-    for (int i = 0; i < rooms->count; i++) {
-        rooms->rooms[i] = params->rooms[i];
-        rooms->rooms[i].room.data = memcpy(at, params->rooms[i].room.data,
-                                           params->rooms[i].room.len);
-        at += params->rooms[i].room.len;
+    rooms->refs = 1;
+    rooms->count = count;
+    for (int i = 0; i < count; i++) {
+        rooms->rooms[i] = from[i];
+        rooms->rooms[i].room.data = memcpy(at, from[i].room.data, from[i].room.len);
+        at += from[i].room.len;
     }
     return rooms;
 }
@@ -151,18 +163,49 @@ static bool is_granted(const struct reader *reader, struct span room)
     return grants_for(reader->identity->grants, room) & GRANT_READ;
 }
 
+static bool grants_room(void *context, const char *room)
+{
+    return is_granted(context, span_text(room));
+}
+
+/* Without memory for it the pages go on with what was granted before. */
+static void regrant_named(struct reader *reader)
+{
+    const struct reader_rooms *old = reader->named;
+    struct reader_rooms *rooms = old ? rooms_copy(old->rooms, old->count) : NULL;
+    if (!rooms)
+        return;
+    for (int i = 0; i < rooms->count; i++)
+        rooms->rooms[i].grants = grants_for(reader->identity->grants, rooms->rooms[i].room);
+    rooms_unref(reader->named);
+    reader->named = rooms;
+}
+
+void reader_renew(struct reader *reader, struct identity *identity)
+{
+    if (identity == reader->identity)
+        return;
+    identity_ref(identity);
+    identity_unref(reader->identity);
+    reader->identity = identity;
+    regrant_named(reader);
+    hall_regrant(&reader->subscriber, grants_room, reader);
+}
+
 /* -- opening ------------------------------------------------------------------------------ */
 
 struct opening {
     struct journal_open open;
     struct reader *reader;
     struct hall_realm *realm;
+    struct identity *identity; /* ref: the one whose texts the journal was given */
     char device[IDENT_BYTES_MAX];
 };
 
 static void opening_free(struct opening *opening)
 {
     journal_open_fini(&opening->open);
+    identity_unref(opening->identity);
     free(opening);
 }
 
@@ -300,7 +343,7 @@ static void on_journal_open(struct letter *letter)
 int reader_open(struct reader *reader, const struct reader_params *params)
 {
     if (params->room_count > 0) {
-        reader->named = rooms_copy(params);
+        reader->named = rooms_copy(params->rooms, params->room_count);
         if (!reader->named)
             return ERR_MEMORY;
     }
@@ -317,6 +360,7 @@ int reader_open(struct reader *reader, const struct reader_params *params)
     reader->subscriber.unnamed = params->unnamed;
     reader->heartbeat_ms = (uint32_t)params->heartbeat_ms;
     opening->reader = reader;
+    opening->identity = identity_ref(reader->identity);
     struct journal_open *open = &opening->open;
     open->request.letter.on_read = on_journal_open;
     open->request.home = worker_mailbox(reader->desk->worker);
@@ -346,9 +390,26 @@ int reader_open(struct reader *reader, const struct reader_params *params)
 struct paging {
     struct journal_page page;
     struct reader *reader;
+    struct reader_rooms *named; /* ref */
     struct told told;   /* the reader's, while the page is under way */
     uint8_t generation; /* of the reader when it asked */
 };
+
+static void paging_free(struct paging *paging)
+{
+    journal_page_fini(&paging->page);
+    told_clear(&paging->told);
+    rooms_unref(paging->named);
+    free(paging);
+}
+
+/* The page is for who has closed, was opened again, or has been given its last block. */
+static bool is_late(const struct paging *paging)
+{
+    const struct reader *reader = paging->reader;
+    return reader->closed || paging->generation != reader->generation ||
+           reader->subscriber.state != SUBSCRIBER_REPLAY;
+}
 
 static void on_journal_page(struct letter *letter)
 {
@@ -356,15 +417,14 @@ static void on_journal_page(struct letter *letter)
     struct journal_page *page = &paging->page;
     struct reader *reader = paging->reader;
     reader->journal_requests--;
-    if (reader->closed || paging->generation != reader->generation) {
-        journal_page_fini(page);
-        told_clear(&paging->told);
-        free(paging);
+    if (is_late(paging)) {
+        paging_free(paging);
         free_if_alone(reader);
         return;
     }
     assert(reader->told.count == 0);
     reader->told = paging->told;
+    paging->told = (struct told){NULL, 0, 0};
     if (page->request.err) {
         metric_add(METRIC_JOURNAL_ERRORS, 1);
         /* Asked again with the next heartbeat: streams stay open while the journal is away. */
@@ -376,8 +436,7 @@ static void on_journal_page(struct letter *letter)
         metric_add(METRIC_REPLAYED, page->frame_count);
         hall_feed(&reader->subscriber, page->frames, page->frame_count, page->upto);
     }
-    journal_page_fini(page);
-    free(paging);
+    paging_free(paging);
 }
 
 void reader_on_page_needed(struct subscriber *subscriber)
@@ -392,6 +451,7 @@ void reader_on_page_needed(struct subscriber *subscriber)
     size_t room = queue_max > subscriber->queue_bytes ? queue_max - subscriber->queue_bytes : 0;
     struct journal_page *page = &paging->page;
     paging->reader = reader;
+    paging->named = rooms_ref(reader->named);
     paging->generation = reader->generation;
     page->request.letter.on_read = on_journal_page;
     page->request.home = worker_mailbox(reader->desk->worker);

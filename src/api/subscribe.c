@@ -95,31 +95,13 @@ static void on_timer(struct worker_timer *timer)
     set_timer(subscription);
 }
 
-static bool grants_room(void *context, const char *room)
-{
-    const struct identity *identity = context;
-    return grants_for(identity->grants, span_text(room)) & GRANT_READ;
-}
-
-static void regrant_named(struct reader *reader)
-{
-    for (int i = 0; reader->named && i < reader->named->count; i++) {
-        struct follow_room *room = &reader->named->rooms[i];
-        room->grants = grants_for(reader->identity->grants, room->room);
-    }
-}
-
 static void on_renew(struct session *session, struct identity *identity)
 {
     struct reader *reader = container_of(session, struct reader, session);
     struct subscription *subscription = of_reader(reader);
     if (subscription->ending || reader->closed)
         return;
-    identity_ref(identity);
-    identity_unref(reader->identity);
-    reader->identity = identity;
-    regrant_named(reader);
-    hall_regrant(&reader->subscriber, grants_room, identity);
+    reader_renew(reader, identity);
     set_timer(subscription);
 }
 
