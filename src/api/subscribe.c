@@ -21,6 +21,7 @@ struct subscription {
     struct reader reader;
     struct stream stream;
     struct request *request; /* while the journal is asked; then NULL */
+    int64_t drain_at_ms;     /* when it is sent away, by the worker's clock; 0: not yet known */
     bool ending;             /* the last block is queued */
 };
 
@@ -79,6 +80,9 @@ static void set_timer(struct subscription *subscription)
     int64_t expires_ms = reader_expires_in_ms(reader);
     if (expires_ms < delay_ms)
         delay_ms = expires_ms;
+    int64_t drain_ms = subscription->drain_at_ms - worker_now_ms(reader->desk->worker);
+    if (subscription->drain_at_ms && drain_ms < delay_ms)
+        delay_ms = drain_ms;
     worker_timer_set(reader->desk->worker, &reader->timer, delay_ms);
 }
 
@@ -88,6 +92,11 @@ static void on_timer(struct worker_timer *timer)
     struct subscription *subscription = of_reader(reader);
     if (reader_expires_in_ms(reader) == 0) {
         end_with(subscription, block_ended("token_expired", 0));
+        return;
+    }
+    if (subscription->drain_at_ms &&
+        worker_now_ms(reader->desk->worker) >= subscription->drain_at_ms) {
+        end_with(subscription, block_reconnect(random_between(0, RECONNECT_MS)));
         return;
     }
     hall_replay(&reader->subscriber);
@@ -262,12 +271,6 @@ void subscribe_get(struct request *request)
     }
 }
 
-static void on_drain_due(struct worker_timer *timer)
-{
-    struct reader *reader = container_of(timer, struct reader, timer);
-    end_with(of_reader(reader), block_reconnect(random_between(0, RECONNECT_MS)));
-}
-
 void subscription_drain(struct reader *reader, int64_t after_ms)
 {
     struct subscription *subscription = of_reader(reader);
@@ -275,6 +278,6 @@ void subscription_drain(struct reader *reader, int64_t after_ms)
     /* One that is not open yet will find the server draining. */
     if (subscription->ending || subscription->stream.state != STREAM_OPEN)
         return;
-    reader->timer.on_due = on_drain_due;
-    worker_timer_set(reader->desk->worker, &reader->timer, after_ms);
+    subscription->drain_at_ms = worker_now_ms(reader->desk->worker) + after_ms;
+    set_timer(subscription);
 }
