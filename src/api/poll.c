@@ -102,6 +102,12 @@ static void answer_ticket(struct poll_session *session, int err)
                          session->reader.desk->app->settings->poll_session_ttl_ms);
 }
 
+/* No poll waits on a node that is about to go. */
+static bool is_draining(const struct poll_session *session)
+{
+    return server_state(session->reader.desk->app->server) >= SERVER_ENDING;
+}
+
 /* Answers if something is there or nothing has to be waited for. */
 static void answer_if_ready(struct poll_session *session)
 {
@@ -117,8 +123,9 @@ static void answer_if_ready(struct poll_session *session)
             worker_timer_set(worker_of(session), &session->wait, PAGE_WAIT_MS);
         return;
     }
-    bool nothing = subscriber->queue_count == 0;
-    if (nothing && !session->fresh && session->ticket->params.wait_ms > 0) {
+    bool may_wait =
+        !session->fresh && session->ticket->params.wait_ms > 0 && !is_draining(session);
+    if (subscriber->queue_count == 0 && may_wait) {
         if (!session->waiting) {
             session->waiting = true;
             worker_timer_set(worker_of(session), &session->wait,
@@ -153,14 +160,22 @@ static void look_later(struct poll_session *session)
     worker_post(worker_of(session), &session->due);
 }
 
-/* A newer poll has come: the older one is answered empty, with the cursor it came with. */
-static void answer_older(struct poll_session *session)
+/* The waiting ticket, if any, is answered with nothing, not even what is there: with the cursor it
+ * came with, so that nothing is confirmed by it. */
+static void answer_empty(struct poll_session *session)
 {
     struct ticket *ticket = session->ticket;
+    if (!ticket)
+        return;
     session->ticket = NULL;
     ticket->session = NULL;
     worker_timer_remove(&session->wait);
-    ticket->cursor = session->answered;
+    if (ticket->params.cursor_state == CURSOR_GIVEN)
+        ticket->cursor = ticket->params.cursor;
+    else if (session->opened)
+        ticket->cursor = session->answered;
+    else
+        ticket->err = ERR_BUSY; /* where it would have begun is not known yet */
     ticket_answer(ticket);
 }
 
@@ -205,7 +220,10 @@ static void session_end(struct poll_session *session)
         return;
     leave_table(session);
     worker_timer_remove(&session->reader.timer);
-    answer_ticket(session, session->opened ? 0 : ERR_BUSY);
+    if (session->opened)
+        answer_ticket(session, 0);
+    else
+        answer_empty(session);
     if (!session->due_posted)
         reader_close(&session->reader);
 }
@@ -266,7 +284,8 @@ static void on_opened(struct reader *reader, int err, const char *denied_room)
         return;
     }
     session->opened = true;
-    session->answered = reader->subscriber.position;
+    /* While history is left in the queue the cursor is the last of it that was given. */
+    session->answered = reader->history_sent ? EVENT_ID_NONE : reader->subscriber.position;
     hall_replay(&reader->subscriber);
     answer_if_ready(session);
 }
@@ -369,9 +388,8 @@ void poll_arrive(struct desk *desk, struct ticket *ticket)
         given_remove(session);
         reader_register(&session->reader);
     }
-    /* The newer poll wins; the older has the cursor it came with. */
-    if (session->ticket)
-        answer_older(session);
+    /* The newer poll wins. */
+    answer_empty(session);
     session->ticket = ticket;
     session->waiting = false;
     ticket->session = session;

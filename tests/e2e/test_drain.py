@@ -72,6 +72,59 @@ def test_new_streams_are_told_busy_while_it_drains(start):
     server.finish()
 
 
+def hold(server, count=10):
+    """Streams of one user, connected."""
+    holder = server.user("holder")
+    held = [holder.stream(session=f"s{number}") for number in range(count)]
+    for stream in held:
+        stream.open()
+    return held
+
+
+def wait_for_ending(server):
+    """Until new streams are told busy."""
+    alice = server.user("alice")
+
+    def is_busy():
+        with alice.stream(session="probe") as stream:
+            return stream.take().type == "busy"
+    wait_until(is_busy, "busy")
+
+
+def test_a_poll_that_comes_while_it_drains_does_not_wait(start):
+    server = start(drain__notice="0ms", drain__spread="2s")
+    held = hold(server)
+    poller = server.user("bob").poller(session="p")
+    poller.once()
+    server.signal(15)
+    wait_for_ending(server)
+    begin = time.monotonic()
+    assert poller.once(wait=60) == []
+    assert poller.once(wait=60) == []
+    assert time.monotonic() - begin < 2
+    poller.close()
+    for stream in held:
+        stream.rest()
+        stream.close()
+    server.finish()
+
+
+def test_heartbeats_go_on_until_a_stream_is_sent_away(start):
+    server = start(drain__notice="0ms", drain__spread="4s", sse__heartbeat="400ms")
+    held = hold(server)
+    server.signal(15)
+    crowd = Crowd()
+    for stream in held:
+        crowd.add(stream)
+    crowd.wait(lambda: all(stream.ended for stream in held), "all ended")
+    for stream in held:
+        times = [event.at for event in stream.events]
+        assert stream.events[-1].type == "reconnect"
+        assert max(b - a for a, b in zip(times, times[1:])) < 1.2
+    crowd.close()
+    server.finish()
+
+
 class Caller(threading.Thread):
     """Asks without end, on connections kept as long as the server keeps them, or on new ones."""
 

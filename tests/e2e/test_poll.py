@@ -133,6 +133,42 @@ def test_of_two_polls_of_one_session_the_newer_wins(pair):
     newer.close()
 
 
+def test_the_older_of_two_is_answered_even_while_its_cursor_is_looked_up(pair):
+    alice, bob, room = pair
+    begin = alice.send(room)["id"]
+    sent = alice.send(room)["id"]
+    polls = [bob.poller(session="s"), bob.poller(session="s")]
+    for _ in range(60):
+        for poller in polls:
+            poller.cursor = begin
+            poller.start(wait=0)
+        got = [poller.finish() for poller in polls]
+        assert all(ids(events) in ([], [sent]) for events in got), got
+        assert all(poller.cursor in (begin, sent) for poller in polls)
+        assert all(events or poller.cursor == begin for poller, events in zip(polls, got))
+    for poller in polls:
+        poller.close()
+
+
+def test_a_token_that_grants_less_ends_what_was_granted(pair, server, names):
+    alice = pair[0]
+    room, other = alice.create(names("public")), names("private")
+    alice.put(path("v1", "rooms", other), {"kind": "private"}).expect(201)
+    bob, grants = names("bob"), [{"room": other, "can": ["read"]}]
+    granted = server.user(bob, rooms=grants).poller(session="s", rooms=f"{room},{other}")
+    granted.once()
+    first = alice.send(other)["id"]
+    assert ids(granted.once()) == [first]
+    later = server.user(bob).poller(session="s", rooms=f"{room},{other}", since=granted.cursor)
+    denied = later.once()
+    assert [(event["type"], event["roomId"]) for event in denied] == [("room_denied", other)]
+    alice.send(other)
+    seen = alice.send(room)["id"]
+    assert ids(later.once()) == [seen]
+    granted.close()
+    later.close()
+
+
 def test_a_session_belongs_to_its_user(pair, server, names):
     alice, bob, room = pair
     carol = server.user(names("carol"))
@@ -179,6 +215,19 @@ def test_history_comes_when_there_is_no_cursor(pair):
     assert ids(poller.once()) == sent[-4:]
     assert poller.once(history=4) == []
     poller.close()
+
+
+def test_history_that_is_cut_goes_on_without_the_session(pair):
+    alice, bob, room = pair
+    sent = [alice.send(room, f"{number}")["id"] for number in range(6)]
+    poller = bob.poller(history=5, limit=2)
+    assert ids(poller.once()) == sent[1:3]
+    elsewhere = bob.poller(since=poller.cursor, session="another")
+    assert ids(elsewhere.once()) == sent[3:]
+    assert ids(poller.once()) == sent[3:5]
+    assert ids(poller.once()) == sent[5:]
+    poller.close()
+    elsewhere.close()
 
 
 def test_watching_and_named_rooms(pair, names):
