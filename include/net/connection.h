@@ -66,6 +66,7 @@ struct call {
     struct stream stream;          /* what the connection becomes when it is parked */
     struct buf text;               /* an answer that this stream writes */
     size_t text_at;                /* bytes of it that are written */
+    struct call *abandoned_next;   /* in the worker's list */
     struct span target;            /* as sent */
     uint64_t content_length;       /* 0 when unknown */
     uint64_t body_bytes;           /* read so far */
@@ -83,6 +84,7 @@ struct call {
     bool has_encoding;             /* Transfer-Encoding: chunked */
     bool unread;                   /* what follows must not be read: answer at once, then close */
     bool gzip_body;
+    bool abandoned;                /* in the list of the worker's abandoned calls */
     bool body_read;                /* libmicrohttpd has seen the request's end */
 };
 
@@ -106,6 +108,9 @@ static inline struct call *request_call(struct request *request)
 }
 /* Ends the application's part: on_end, and the request's memory. */
 void call_finish(struct call *call);
+/* The worker stops before it was answered. The application, or whom it has asked, may still hold
+ * the request's memory: it stays until the worker is freed. Repeats are fine. */
+void call_abandon(struct call *call);
 /* When nobody has it any more. */
 void call_try_free(struct call *call);
 /* Takes the connection from libmicrohttpd for `stream`; `*ret_fd` is the stream's. ERR_BUSY when

@@ -103,7 +103,9 @@ struct http_app {
     /* The body is here. Not called when on_head answered. */
     void (*on_request)(struct request *request);
     /* The request is over: answered, handed over, or its peer left before. Once for each request
-     * that on_head saw, last of all; may be NULL. Lets go of what request->app holds. */
+     * that on_head saw, last of all; may be NULL. Lets go of what request->app holds. For those
+     * that a stop leaves without an answer it is called by server_free: until then their memory
+     * stays with whom it was lent to. */
     void (*on_end)(struct request *request);
     /* Every answer, once, also those that net makes itself: adds headers that belong on all
      * (CORS, security) by answer_add. `request->app` may be NULL. */

@@ -22,6 +22,7 @@
 #define REFUSED_FAREWELLS_MAX 64   /* refused connections that may linger at once */
 
 struct MHD_Daemon;
+struct call;
 struct connection;
 struct event;
 struct event_base;
@@ -76,6 +77,7 @@ struct worker {
     struct connection *connections; /* those that libmicrohttpd has, newest first */
     const struct listener *accepting; /* during MHD_add_connection */
     struct connection *accepted;      /* made meanwhile */
+    struct call *abandoned;           /* owned; requests that were not answered before the stop */
     int spare_fd;              /* given up to accept and refuse when descriptors run out */
     int refused_farewells;
 
@@ -123,10 +125,14 @@ static inline void worker_busy(struct worker *worker, int change)
 const char *worker_date(struct worker *worker);
 
 /* connection.c */
-/* Requests that were not answered in time: the application's part of them ends. */
+/* Requests that were not answered in time are abandoned. */
 void connections_finish(struct worker *worker);
 /* The server closes: those without a request are soon ended. */
 void connections_close_idle(struct worker *worker);
+
+/* http.c */
+/* The application's part of them ends: nobody holds them any more. */
+void calls_finish_abandoned(struct worker *worker);
 
 /* accept.c */
 MUST_CHECK int listener_add(struct worker *worker, int fd, bool admin, bool secure);

@@ -196,7 +196,7 @@ void connections_finish(struct worker *worker)
 {
     for (struct connection *at = worker->connections; at; at = at->next)
         if (at->call && !at->call->done)
-            call_finish(at->call);
+            call_abandon(at->call);
 }
 
 void connections_close_idle(struct worker *worker)

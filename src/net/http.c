@@ -63,6 +63,27 @@ void call_try_free(struct call *call)
     free(call);
 }
 
+void call_abandon(struct call *call)
+{
+    struct worker *worker = call->request.worker;
+    assert(worker->stopping && !call->done);
+    if (call->abandoned)
+        return;
+    call->abandoned = true;
+    call->abandoned_next = worker->abandoned;
+    worker->abandoned = call;
+}
+
+void calls_finish_abandoned(struct worker *worker)
+{
+    while (worker->abandoned) {
+        struct call *call = worker->abandoned;
+        worker->abandoned = call->abandoned_next;
+        call_finish(call);
+        call_try_free(call);
+    }
+}
+
 void call_release(struct call *call)
 {
     struct connection *connection = call->connection;
@@ -71,7 +92,7 @@ void call_release(struct call *call)
     call->connection = NULL;
     if (!connection->moved)
         connection_set_phase(connection, PHASE_IDLE);
-    if (!call->done && !call->parked)
+    if (!call->done && !call->parked && !call->abandoned)
         call_finish(call);
     call_try_free(call);
 }

@@ -36,7 +36,7 @@ static void on_closed(struct stream *stream, int err)
         assert(!call->done);
         call_finish(call);
     } else if (!call->done && stream->worker->stopping) {
-        call_finish(call);
+        call_abandon(call);
     }
     call->stream_open = false;
     call_try_free(call);

@@ -50,7 +50,7 @@ static _Atomic(struct server *) signalled;
 
 enum server_state server_state(const struct server *server)
 {
-    return (enum server_state)atomic_load_explicit(&server->state, memory_order_relaxed);
+    return (enum server_state)atomic_load_explicit(&server->state, memory_order_acquire);
 }
 
 int server_worker_count(const struct server *server)

@@ -290,6 +290,7 @@ struct worker *worker_free(struct worker *worker)
     assert(!worker->running);
     daemon_close(&worker->plain);
     daemon_close(&worker->secure);
+    calls_finish_abandoned(worker);
     for (int i = 0; i < worker->listener_count; i++)
         listener_close(&worker->listeners[i]);
     event_end(worker->mail_event);
