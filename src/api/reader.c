@@ -433,7 +433,6 @@ static void on_journal_page(struct letter *letter)
         push_gaps(reader, page->gaps, page->gap_count);
         if (event_id_compare(page->upto, page->head) == 0)
             told_clear(&reader->told);
-        metric_add(METRIC_REPLAYED, page->frame_count);
         hall_feed(&reader->subscriber, page->frames, page->frame_count, page->upto);
     }
     paging_free(paging);

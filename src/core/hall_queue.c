@@ -93,6 +93,7 @@ bool push_replayed(struct subscriber *subscriber, struct frame *frame)
         return false;
     subscriber->position = frame->id;
     subscriber->replayed++;
+    metric_add(METRIC_REPLAYED, 1);
     return true;
 }
 

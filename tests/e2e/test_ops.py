@@ -63,6 +63,10 @@ def test_counters_count(server, names):
         for _ in range(7):
             alice.send(room)
             stream.take()
+    cursor, replayed = stream.events[0]["cursor"], server.metric("replayed_total")
+    with alice.stream(since=cursor) as stream:
+        stream.until("caught_up")
+    assert server.metric("replayed_total") == replayed + 7
     assert server.metric("published_total") == published + 7
     assert server.metric("delivered_total") >= delivered + 7
 
