@@ -158,9 +158,9 @@ static struct follow_spec follow_of(const struct reader *reader, bool all)
     };
 }
 
-static bool is_granted(const struct reader *reader, struct span room)
+static bool is_granted(const struct identity *identity, struct span room)
 {
-    return grants_for(reader->identity->grants, room) & GRANT_READ;
+    return grants_for(identity->grants, room) & GRANT_READ;
 }
 
 static bool grants_room(void *context, const char *room)
@@ -189,7 +189,7 @@ void reader_renew(struct reader *reader, struct identity *identity)
     identity_unref(reader->identity);
     reader->identity = identity;
     regrant_named(reader);
-    hall_regrant(&reader->subscriber, grants_room, reader);
+    hall_regrant(&reader->subscriber, grants_room, identity);
 }
 
 /* -- opening ------------------------------------------------------------------------------ */
@@ -199,6 +199,7 @@ struct opening {
     struct reader *reader;
     struct hall_realm *realm;
     struct identity *identity; /* ref: the one whose texts the journal was given */
+    struct reader_rooms *named; /* ref, likewise */
     char device[IDENT_BYTES_MAX];
 };
 
@@ -206,6 +207,7 @@ static void opening_free(struct opening *opening)
 {
     journal_open_fini(&opening->open);
     identity_unref(opening->identity);
+    rooms_unref(opening->named);
     free(opening);
 }
 
@@ -278,7 +280,7 @@ static int enter(struct opening *opening)
             .member = room->member,
             .named = room->named,
             .readable = room->readable,
-            .granted = is_granted(reader, room->room),
+            .granted = is_granted(opening->identity, room->room),
             .public_since = room->watch_since,
         };
     }
@@ -291,6 +293,27 @@ static int enter(struct opening *opening)
         .position = open->replay_from,
     };
     return hall_enter(opening->realm, &reader->subscriber, &entry);
+}
+
+/* The blocks come first: taking the seats may already tell that a room is denied. */
+static int begin(struct opening *opening)
+{
+    struct journal_open *open = &opening->open;
+    struct reader *reader = opening->reader;
+    reader->resuming = open->verdict == OPEN_RESUMED;
+    reader->history_sent = open->history_count > 0 ||
+                           (open->history > 0 && open->verdict == OPEN_FRESH);
+    push_first_blocks(reader, open);
+    int err = enter(opening);
+    if (err) {
+        subscriber_fini(&reader->subscriber);
+        reader->subscriber.replayed = 0;
+        return err;
+    }
+    /* Its token was renewed meanwhile. */
+    if (reader->identity != opening->identity)
+        hall_regrant(&reader->subscriber, grants_room, reader->identity);
+    return 0;
 }
 
 static void opening_give_up(struct opening *opening, int err)
@@ -317,7 +340,7 @@ static void on_journal_open(struct letter *letter)
     if (!err && !open->follow.all && open->room_count == 0 && open->denied_count > 0)
         err = open->denied[0].err;
     if (!err)
-        err = enter(opening);
+        err = begin(opening);
     if (err == ERR_AGAIN) {
         journal_open_fini(open);
         arena_fini(&open->request.arena);
@@ -329,10 +352,6 @@ static void on_journal_open(struct letter *letter)
         opening_give_up(opening, err);
         return;
     }
-    reader->resuming = open->verdict == OPEN_RESUMED;
-    reader->history_sent = open->history_count > 0 ||
-                           (open->history > 0 && open->verdict == OPEN_FRESH);
-    push_first_blocks(reader, open);
     bool profile_changed = open->profile_changed;
     opening_free(opening);
     if (profile_changed)
@@ -361,6 +380,7 @@ int reader_open(struct reader *reader, const struct reader_params *params)
     reader->heartbeat_ms = (uint32_t)params->heartbeat_ms;
     opening->reader = reader;
     opening->identity = identity_ref(reader->identity);
+    opening->named = rooms_ref(reader->named);
     struct journal_open *open = &opening->open;
     open->request.letter.on_read = on_journal_open;
     open->request.home = worker_mailbox(reader->desk->worker);
