@@ -35,7 +35,7 @@ static struct {
     atomic_int stream_count, waiting_count, open_requests, gone_count;
 } app;
 
-static struct settings kept; /* the server borrows its settings */
+static struct settings kept[2]; /* a server borrows its settings, for life */
 static struct server *server;
 static pthread_t thread;
 static char *big;
@@ -302,8 +302,10 @@ void net_start(const struct settings *settings)
         memset(big, 'x', BIG_BYTES);
     }
     app.gone_count = 0;
-    kept = *settings;
-    int err = server_new(&kept, &http_app, why, sizeof(why), &server);
+    static int turn;
+    turn = !turn;
+    kept[turn] = *settings;
+    int err = server_new(&kept[turn], &http_app, why, sizeof(why), &server);
     if (err)
         fail_msg("server_new: %s", why);
     assert_int_equal(pthread_create(&thread, NULL, serve, server), 0);
