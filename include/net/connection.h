@@ -134,8 +134,9 @@ MUST_CHECK int answer_format(struct call *call, const struct answer *answer, boo
                              struct buf *text);
 
 /* parked.c */
-/* The connection becomes the call's own stream, which waits for the answer. ERR_BUSY. */
-MUST_CHECK int parked_open(struct call *call);
+/* The connection becomes the call's own stream, which waits for the answer; without a descriptor
+ * for that, all stays as it is. */
+void parked_try(struct call *call);
 /* Writes the answer, then ends the connection in good order. */
 void parked_answer(struct call *call, const struct answer *answer);
 

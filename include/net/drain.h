@@ -20,7 +20,7 @@ struct drain {
 /* What the server still holds. */
 struct drain_load {
     int stops;       /* times it was told to stop */
-    int busy;        /* streams and requests under way */
+    int busy;        /* streams, requests and listeners under way */
     int connections;
     bool told;       /* all workers have heard of the present state */
 };

@@ -35,7 +35,8 @@ struct z_stream_s;
 struct listener {
     struct worker *worker;
     struct event *event;      /* owned; NULL once it has stopped */
-    struct worker_timer rest; /* set after accept failed for want of memory */
+    struct worker_timer rest; /* until it accepts again, or for the last time */
+    bool closing;             /* hears nobody new */
     int fd;                   /* owned; -1 once it has stopped */
     bool admin;
     bool secure;              /* speaks TLS */
@@ -137,8 +138,8 @@ void calls_finish_abandoned(struct worker *worker);
 /* accept.c */
 MUST_CHECK int listener_add(struct worker *worker, int fd, bool admin, bool secure);
 MUST_CHECK int listeners_listen(struct worker *worker, int backlog);
-/* Accepts all that waits, then closes. */
-void listener_finish(struct listener *listener);
+/* Hears no new connections, and closes when those under way are accepted. */
+void listener_stop(struct listener *listener);
 void listener_close(struct listener *listener);
 
 /* daemon.c */

@@ -3,8 +3,8 @@
  * MODEL
  *        STARTING --listening--> SERVING --SIGTERM--> NOTICE (readyz 503, all else goes on)
  *           --drain.notice--> ENDING (streams end over drain.spread, answers close)
- *           --all gone, or the spread and a grace--> CLOSING (each listener accepts until EAGAIN,
- *             answers those) --> STOPPED
+ *           --all gone, or the spread and a grace--> CLOSING (each listener hears nobody new,
+ *             accepts until EAGAIN, answers those) --> STOPPED
  * BOUNDS limits.connections for the process, of which limits.connections_reserve are kept for
  *        short requests and `busy`; beyond all of it a raw 503. The listeners never stop
  *        accepting before CLOSING.

@@ -2,7 +2,11 @@
  *
  * MODEL  accepted -> counted -> libmicrohttpd; beyond the limit a 503 is written as it stands.
  *        When descriptors run out, a spare one is given up for as long as it takes to accept one
- *        connection and refuse it, so nobody hangs in the queue. */
+ *        connection and refuse it, so nobody hangs in the queue.
+ *        A listening socket that closes resets the handshakes under way. So it first stops hearing
+ *        new ones, by asking more of a packet's TTL than packets have: their clients try again
+ *        after a second, and find whoever listens then. Those under way come to their end
+ *        meanwhile. */
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
@@ -17,8 +21,11 @@
 #include "base/metric.h"
 #include "net/connection.h"
 
-#define ACCEPTS_MAX 64 /* of one listener in one turn */
-#define REST_MS 100    /* after accept failed for want of memory */
+#define ACCEPTS_MAX 64   /* of one listener in one turn */
+#define FINISH_MAX 65536 /* of one listener when it closes */
+#define REST_MS 100      /* after accept failed for want of memory */
+#define LAST_MS 200      /* for handshakes under way when a listener closes */
+#define TTL_OF_NONE 255
 
 #define REFUSAL_BODY                                                                               \
     "{\"type\":\"about:blank\",\"title\":\"Too many connections\",\"status\":503,"                 \
@@ -73,15 +80,30 @@ static bool accept_with_spare(struct listener *listener)
     return fd >= 0;
 }
 
+static void set_ttl_min(int fd, int ttl)
+{
+    /* Each is refused by sockets of the other family. */
+    setsockopt(fd, IPPROTO_IP, IP_MINTTL, &ttl, sizeof(ttl));
+    setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &ttl, sizeof(ttl));
+}
+
 static void rest(struct listener *listener)
 {
+    if (listener->closing)
+        return;
     event_del(listener->event);
     worker_timer_set(listener->worker, &listener->rest, REST_MS);
 }
 
+static void listener_finish(struct listener *listener);
+
 static void on_rested(struct worker_timer *timer)
 {
     struct listener *listener = container_of(timer, struct listener, rest);
+    if (listener->closing) {
+        listener_finish(listener);
+        return;
+    }
     spare_open(listener->worker);
     if (listener->event)
         event_add(listener->event, NULL);
@@ -115,11 +137,15 @@ static bool accept_one(struct listener *listener)
     socklen_t len = sizeof(address);
     int fd = accept4(listener->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
+        if (listener->closing)
+            set_ttl_min(fd, 0);
         take_in(listener, fd, (struct sockaddr *)&address, len);
         return true;
     }
     switch (errno) {
     case EAGAIN:
+    case EINVAL: /* never listened */
+    case EBADF:
         return false;
     case EMFILE:
     case ENFILE:
@@ -184,11 +210,21 @@ void listener_close(struct listener *listener)
     listener->fd = -1;
 }
 
-void listener_finish(struct listener *listener)
+/* Accepts all that waits, then closes. */
+static void listener_finish(struct listener *listener)
 {
-    if (listener->fd < 0)
-        return;
-    while (accept_one(listener))
+    for (int i = 0; i < FINISH_MAX && accept_one(listener); i++)
         ;
     listener_close(listener);
+    worker_busy(listener->worker, -1);
+}
+
+void listener_stop(struct listener *listener)
+{
+    if (listener->closing)
+        return;
+    listener->closing = true;
+    worker_busy(listener->worker, 1);
+    set_ttl_min(listener->fd, TTL_OF_NONE);
+    worker_timer_set(listener->worker, &listener->rest, LAST_MS);
 }

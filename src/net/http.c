@@ -150,7 +150,7 @@ void request_answer(struct request *request, const struct answer *answer)
     assert(!call->done);
     if (!call->parked && call->state == CALL_HANDLING && answers_early(call) &&
         !call->connection->daemon->secure)
-        (void)!parked_open(call);
+        parked_try(call);
     if (call->parked)
         parked_answer(call, answer);
     else if (answer_make(call, answer))
@@ -167,7 +167,7 @@ void request_park(struct request *request)
     struct call *call = request_call(request);
     assert(!call->done);
     if (!call->parked)
-        (void)!parked_open(call);
+        parked_try(call);
 }
 
 bool request_may_stay(const struct request *request)

@@ -45,15 +45,14 @@ static void on_closed(struct stream *stream, int err)
 static const struct stream_ops parked_ops = {
     .on_gather = on_gather, .on_taken = on_taken, .on_closed = on_closed};
 
-int parked_open(struct call *call)
+void parked_try(struct call *call)
 {
-    int fd, err = call_move(call, &call->stream, &fd);
-    if (err)
-        return err;
+    int fd;
+    if (call_move(call, &call->stream, &fd))
+        return;
     call->stream.ops = &parked_ops;
     call->parked = call->stream_open = true;
     stream_open(&call->stream, call->request.worker, fd, NULL);
-    return 0;
 }
 
 void parked_answer(struct call *call, const struct answer *answer)

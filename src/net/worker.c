@@ -177,7 +177,7 @@ static void on_state(struct letter *letter)
     }
     if (state >= SERVER_CLOSING) {
         for (int i = 0; i < worker->listener_count; i++)
-            listener_finish(&worker->listeners[i]);
+            listener_stop(&worker->listeners[i]);
         connections_close_idle(worker);
     }
     if (state >= SERVER_STOPPED)

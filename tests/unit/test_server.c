@@ -320,6 +320,8 @@ static void drain_goes_its_way(void **state)
                      SERVER_CLOSING);
     assert_int_equal(drain_next(&drain, SERVER_CLOSING, &load, 6000), SERVER_CLOSING);
     load.connections = 0;
+    assert_int_equal(drain_next(&drain, SERVER_CLOSING, &load, 6000), SERVER_CLOSING);
+    load.busy = 0;
     assert_int_equal(drain_next(&drain, SERVER_CLOSING, &load, 6000), SERVER_STOPPED);
     load.stops = 2;
     assert_int_equal(drain_next(&drain, SERVER_NOTICE, &load, 6000), SERVER_STOPPED);
