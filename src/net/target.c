@@ -52,13 +52,13 @@ static int parameters_count(struct span query)
     return count;
 }
 
-/* What cannot be decoded stays as it was sent: a `%` is part of nothing that is valid, and what
- * nobody asks for does no harm. */
+/* What cannot be decoded stays as it was sent, or becomes a bare `%` if it is no text at all: a `%`
+ * is part of nothing that is valid, and what nobody asks for does no harm. */
 static int text_read(struct arena *arena, struct span text, struct span *ret)
 {
     int err = http_unescape(arena, text, ret);
     if (err == ERR_INVALID_PARAMETER) {
-        *ret = text;
+        *ret = span_is_utf8(text) ? text : span_text("%");
         err = 0;
     }
     return err;
