@@ -22,7 +22,8 @@ enum server_state drain_next(struct drain *drain, enum server_state state,
             return move(drain, SERVER_CLOSING, now_ms);
         return state;
     case SERVER_CLOSING:
-        if ((load->told && load->busy == 0 && load->connections == 0) || passed_ms >= DRAIN_CLOSING_MS)
+        if ((load->told && load->busy == 0 && load->connections == 0) ||
+            passed_ms >= DRAIN_CLOSING_MS)
             return move(drain, SERVER_STOPPED, now_ms);
         return state;
     default:
