@@ -8,6 +8,7 @@ from lib.http import Closed, Connection, path, wait_until
 from lib.sse import Crowd
 
 LOAD = True
+pytestmark = pytest.mark.slow
 
 
 def test_readyz_says_so_first_and_service_goes_on(start, names):
@@ -151,7 +152,6 @@ class Caller(threading.Thread):
                 connection = None
 
 
-@pytest.mark.slow
 def test_under_load_with_a_second_process_on_the_port(start, names):
     """Each process has a port of its own besides, to be prepared by."""
     options = {"drain__notice": "300ms", "drain__spread": "1s", "limits__sessions": 0}

@@ -9,7 +9,8 @@ import pytest
 from lib.http import Connection, path, request_bytes, wait_until
 from lib.sse import parse_block
 
-OPTIONS = {"limits.sessions": 0, "server.workers": 2}
+# libmicrohttpd misses an end that comes with half a head: that connection goes by its deadline.
+OPTIONS = {"limits.sessions": 0, "server.workers": 2, "http.head_timeout": "1s"}
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ OPTIONS = {"sse.heartbeat": "400ms", "server.listen": "127.0.0.1:0,127.0.0.1:0",
 IDLE_S = 1  # what a plain proxy allows; more than two heartbeats
 KINDS = {"nginx": (proxies.nginx, None), "nginx plain": (proxies.nginx, f"{IDLE_S}s"),
          "haproxy": (proxies.haproxy, None), "haproxy plain": (proxies.haproxy, f"{IDLE_S}s")}
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -2,7 +2,11 @@
 import threading
 import time
 
+import pytest
+
 from lib.http import Closed, Connection, path, wait_until
+
+pytestmark = pytest.mark.slow
 
 
 def drip(connection, raw, pause, until):

@@ -9,6 +9,8 @@ from lib.http import Connection, path, wait_until
 from lib.sse import Stream, id_key
 from lib.tokens import token
 
+pytestmark = pytest.mark.slow
+
 
 def make_certificate(folder, name):
     """Self-signed, for localhost; paths of certificate and key."""
