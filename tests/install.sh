@@ -18,24 +18,32 @@ is_installed() {
 }
 
 # install_packages all|quick. Debian starts services as it installs them; ours are started by the
-# tests alone.
+# tests alone. A fresh machine may still be updating itself: apt waits for that.
 install_packages() {
     local missing="" package sudo="" policy=/usr/sbin/policy-rc.d made=no
     for package in $(packages_needed "$1"); do
         is_installed "$package" || missing="$missing $package"
     done
     [ -n "$missing" ] || return 0
-    [ "$(id -u)" = 0 ] || sudo=sudo
     echo "installing:$missing"
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || {
+            echo "as root: apt-get install$missing" >&2
+            return 1
+        }
+        sudo=sudo
+    fi
     if [ ! -e "$policy" ]; then
         printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
         $sudo chmod 755 "$policy"
         made=yes
     fi
     local status=0
-    { $sudo apt-get update -q &&
-        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
-            --no-install-recommends $missing; } </dev/null >/tmp/tidings-apt.$$ 2>&1 || status=$?
+    {
+        $sudo apt-get update -q &&
+            $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+                -o DPkg::Lock::Timeout=300 --no-install-recommends $missing
+    } </dev/null >/tmp/tidings-apt.$$ 2>&1 || status=$?
     [ "$made" = no ] || $sudo rm -f "$policy"
     [ "$status" = 0 ] || tail -20 "/tmp/tidings-apt.$$"
     rm -f "/tmp/tidings-apt.$$"

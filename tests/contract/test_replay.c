@@ -55,7 +55,7 @@ static void rooms_are_merged_by_id(void **state)
     struct play *play = play_new();
     char expected[4000] = "";
     for (int i = 0; i < 8; i++) {
-        char room[8];
+        char room[16];
         snprintf(room, sizeof(room), "r%d", i);
         assert_err(play_put_room(play, "ann", room, ROOM_PRIVATE), ERR_OK);
     }
