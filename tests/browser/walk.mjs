@@ -56,7 +56,8 @@ class Person {
     }, expected);
     const texts = await this.texts();
     if (JSON.stringify(texts) !== JSON.stringify(expected)) {
-      throw new Error(`${this.name} sees ${JSON.stringify(texts)}, not ${JSON.stringify(expected)}`);
+      throw new Error(
+        `${this.name} sees ${JSON.stringify(texts)}, not ${JSON.stringify(expected)}`);
     }
   }
 

@@ -53,6 +53,15 @@ def names():
 
 
 @pytest.fixture
+def tell(capsys):
+    """tell("…") shows what was measured, also when the test passes."""
+    def show(text):
+        with capsys.disabled():
+            print(f"\n    {text}", flush=True)
+    return show
+
+
+@pytest.fixture
 def seed(request):
     """A random generator whose seed is shown when the test fails."""
     number = int(request.config.getoption("--seed") or random.SystemRandom().randrange(1 << 32))

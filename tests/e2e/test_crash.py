@@ -21,7 +21,7 @@ def replay(user, since):
 
 
 @pytest.mark.parametrize("durability", ["disk", "relaxed"])
-def test_what_was_acknowledged_survives(start, names, seed, tmp_path, durability):
+def test_what_was_acknowledged_survives(start, names, seed, tmp_path, durability, tell):
     server = start(journal__durability=durability, limits__sessions=0, replay__max_events=0)
     server.keep_port()
     kills = KILLS if durability == "disk" else KILLS // 5
@@ -67,6 +67,6 @@ def test_what_was_acknowledged_survives(start, names, seed, tmp_path, durability
         ids = [message["messageId"] for message in history]
         assert len(ids) == len(set(ids)), "history has one twice"
         assert acknowledged <= set(ids), "history has lost some"
-    print(f"{kills} kills, {len(ledger.sent)} messages, {len(everything)} events")
+    tell(f"{kills} kills, {len(ledger.sent)} messages, {len(everything)} events")
     server.stop()
     server.start()

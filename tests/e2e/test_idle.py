@@ -21,17 +21,17 @@ def add_members(service, rooms, users):
             assert answer.status in (200, 201), answer
 
 
-def test_idle_streams_are_cheap(start):
+def test_idle_streams_are_cheap(start, tell):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     assert hard >= STREAMS + 500, f"the limit of open files is {hard}"
     try:
-        run(start)
+        run(start, tell)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def run(start):
+def run(start, tell):
     server = start(limits__connections=STREAMS + 200, sse__heartbeat="60s",
                    replay__ring_bytes="1m")
     owner = server.user("owner")
@@ -50,8 +50,8 @@ def run(start):
             crowd.wait(lambda: all(stream.events for stream in streams), "connected")
     crowd.wait(lambda: all(stream.of("caught_up") for stream in streams), "all are caught up")
     each = (server.rss_kb() - before) * 1024 / len(streams)
-    print(f"{len(streams)} idle streams in {ROOMS} rooms each: {each:.0f} bytes of resident "
-          f"memory for one; {server.rss_kb()} KB in all")
+    tell(f"{len(streams)} idle streams in {ROOMS} rooms each: {each:.0f} bytes of resident "
+         f"memory for one; {server.rss_kb()} KB in all")
     assert server.metric("streams") == STREAMS
     assert each < BYTES_MAX
 

@@ -11,6 +11,7 @@ from lib.sse import Crowd, id_key
 LOAD = True
 OPTIONS = {"limits.sessions": 0, "server.workers": 2}
 READERS, ROOMS, CUTS = 50, 4, 200
+EVENTS_BETWEEN_CUTS = 80
 pytestmark = pytest.mark.slow
 
 
@@ -65,7 +66,7 @@ def readers_of(server):
     return owner, rooms, readers
 
 
-def test_cuts_lose_nothing_repeat_nothing_leak_nothing(server, seed, tmp_path):
+def test_cuts_lose_nothing_repeat_nothing_leak_nothing(server, seed, tmp_path, tell):
     owner, rooms, readers = readers_of(server)
     senders = [server.user(f"sender-{number}") for number in range(2)]
     for sender in senders:
@@ -76,14 +77,15 @@ def test_cuts_lose_nothing_repeat_nothing_leak_nothing(server, seed, tmp_path):
         reader.connect(crowd)
     crowd.wait(lambda: all(reader.stream.events for reader in readers), "all are connected")
     load = Senders(server, senders, rooms, tmp_path, bytes=60)
-    absent, cuts, pumps = [], 0, 0
+    absent, cuts, events = [], 0, 0
     end = time.monotonic() + 120
     while cuts < CUTS:
         assert time.monotonic() < end
         for stream in crowd.pump(0.01):
             assert not stream.ended, stream.events[-1:]
-        pumps += 1
-        if pumps % 3 == 0:
+            events += len(stream.events) - stream.reader.seen_of_stream
+        if events >= EVENTS_BETWEEN_CUTS:
+            events = 0
             reader = seed.choice(readers)
             if reader not in absent and reader.stream.events:
                 reader.cut(crowd, seed)
@@ -109,8 +111,8 @@ def test_cuts_lose_nothing_repeat_nothing_leak_nothing(server, seed, tmp_path):
     check({reader.user.name: ([event for event in reader.events], reader.rooms, reader.begin)
            for reader in readers}, ledger)
     sent = len(ledger.sent)
-    print(f"{sent} messages, {sum(len(reader.events) for reader in readers)} events, {cuts} cuts, "
-          f"{server.metric('replayed_total'):.0f} replayed, "
-          f"{server.metric('queue_overflows_total'):.0f} overflows")
+    tell(f"{sent} messages, {sum(len(reader.events) for reader in readers)} events, {cuts} cuts, "
+         f"{server.metric('replayed_total'):.0f} replayed, "
+         f"{server.metric('queue_overflows_total'):.0f} overflows")
     assert sent > 500
     crowd.close()

@@ -32,7 +32,7 @@ def has_arrived(stream, event_id):
 
 
 @pytest.mark.parametrize("longer", [False, True], ids=["less than the timeout", "more"])
-def test_stopped_readers(start, names, tmp_path, longer):
+def test_stopped_readers(start, names, tmp_path, longer, tell):
     timeout = f"{PEER_TIMEOUT_S}s" if longer else "60s"
     server = start(sse__peer_timeout=timeout, limits__sessions=0, replay__max_events=0,
                    replay__ring_bytes="2m", sse__heartbeat="500ms")
@@ -62,8 +62,8 @@ def test_stopped_readers(start, names, tmp_path, longer):
     ledger = load.stop()
     last = max(ledger.sent.values(), key=id_key)
     crowd.wait(lambda: all(has_arrived(stream, last) for stream in live), "the others have all")
-    print(f"{len(ledger.sent)} messages of 8 KB, {STOPPED} stopped readers: rss {before} KB, "
-          f"at most {most} KB, longest kernel queue {queue} bytes")
+    tell(f"{len(ledger.sent)} messages of 8 KB, {STOPPED} stopped readers: rss {before} KB, "
+         f"at most {most} KB, longest kernel queue {queue} bytes")
     assert queue <= 192 * 1024, "the kernel holds too much for one reader"
     # What SQLite's caches take, the rings, and what is under way; the messages are 16 MB, and
     # held for each reader they would be 128.
