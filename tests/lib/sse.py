@@ -12,6 +12,7 @@ import time
 from .http import Closed, Connection, request_bytes, parse_head
 
 ID = re.compile(r"(0|[1-9][0-9]*)-(0|[1-9][0-9]*)")
+PIECE_BYTES = 65536  # read at once
 ORDER = ("id", "retry", "event", "data")
 DURABLE = {"new_message", "message_edited", "message_deleted", "reaction_added",
            "reaction_removed", "user_joined", "user_left", "room_created", "room_updated",
@@ -124,12 +125,13 @@ class Stream:
     def fileno(self):
         return self.socket.fileno()
 
-    def pump(self):
-        """Reads what is there; returns the number of new events."""
+    def pump(self, pieces=100):
+        """Reads what is there, so many pieces at most; returns the number of new events."""
         before = len(self.events)
-        while not self.ended:
+        while not self.ended and pieces > 0:
+            pieces -= 1
             try:
-                piece = self.socket.recv(262144)
+                piece = self.socket.recv(PIECE_BYTES)
             except (BlockingIOError, ssl.SSLWantReadError):
                 break
             except ConnectionError:
@@ -272,7 +274,7 @@ class Crowd:
         served = []
         for key, _ in self.selector.select(timeout):
             stream = key.data
-            stream.pump()
+            stream.pump(1)  # a flood on one is no reason to forget the others
             served.append(stream)
             if stream.ended:
                 self.remove(stream)
