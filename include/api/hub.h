@@ -58,6 +58,10 @@ MUST_CHECK int hub_new(int64_t sessions_max, struct hub **ret);
 /* After the workers have stopped. Sessions still inside are closed. */
 struct hub *hub_free(struct hub *hub);
 
+#define SESSION_NAME_BYTES 33
+
+/* A name for a session whose client has chosen none: 32 hexadecimal digits and NUL in `out`. */
+struct span session_name_make(char out[SESSION_NAME_BYTES]);
 /* Fills a zeroed session; ERR_MEMORY. */
 MUST_CHECK int session_init(struct session *session, const struct session_ops *ops,
                             struct worker *worker, const struct identity *identity,

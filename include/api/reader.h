@@ -64,7 +64,6 @@ struct reader {
     struct told told;             /* gaps, while it is fed from the journal */
     struct worker_timer timer;    /* the owner's */
     struct reader *previous, *next; /* all of the desk */
-    void *context;                /* the owner's, while it opens */
     uint32_t heartbeat_ms;
     uint8_t journal_requests;     /* under way */
     uint8_t generation;           /* raised by reader_reopen: older pages are not for it */

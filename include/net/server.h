@@ -15,6 +15,8 @@
 #include "base/settings.h"
 #include "net/http.h"
 
+struct server;
+
 enum server_state { SERVER_STARTING, SERVER_SERVING, SERVER_NOTICE, SERVER_ENDING,
                     SERVER_CLOSING, SERVER_STOPPED };
 
@@ -33,7 +35,6 @@ void server_stop(struct server *server);
 
 enum server_state server_state(const struct server *server);
 int server_worker_count(const struct server *server);
-struct worker *server_worker(const struct server *server, int index);
 /* True when only the reserve is left; see request_may_stay. */
 bool server_is_full(const struct server *server);
 const struct settings *server_settings(const struct server *server);

@@ -13,7 +13,6 @@
 #define WORKER_SLICE 256
 #define WORKERS_MAX 64
 
-struct server;
 struct worker;
 
 /* A timer of the wheel; embed it, zero it, set on_due. Fires once, up to 50 ms late. */
@@ -23,7 +22,6 @@ struct worker_timer {
 };
 
 int worker_index(const struct worker *worker);
-struct server *worker_server(const struct worker *worker);
 /* The box that letters for this worker go into; its address is fixed for the worker's life. */
 struct mailbox *worker_mailbox(struct worker *worker);
 /* clock_now_ms() of this turn of the loop. */

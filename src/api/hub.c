@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <sys/random.h>
 
 #include "base/err.h"
 #include "base/limits.h"
@@ -29,6 +31,17 @@ struct hub {
 };
 
 /* -- sessions ---------------------------------------------------------------------------- */
+
+struct span session_name_make(char out[SESSION_NAME_BYTES])
+{
+    unsigned char random[(SESSION_NAME_BYTES - 1) / 2];
+    /* Cannot be short: so few bytes from a pool that was ready before the hash key was made. */
+    if (getrandom(random, sizeof(random), 0) != sizeof(random))
+        abort();
+    for (size_t i = 0; i < sizeof(random); i++)
+        snprintf(out + 2 * i, 3, "%02x", random[i]);
+    return span_of(out, SESSION_NAME_BYTES - 1);
+}
 
 int session_init(struct session *session, const struct session_ops *ops, struct worker *worker,
                  const struct identity *identity, struct span name)

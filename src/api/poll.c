@@ -84,22 +84,37 @@ static void collect(struct poll_session *session, struct ticket *ticket)
     ticket->cursor = session->answered = cursor;
 }
 
-/* The waiting ticket, if any, is answered with what is there. */
-static void answer_ticket(struct poll_session *session, int err)
+/* Takes the waiting ticket off, to be answered; NULL: none waits. */
+static struct ticket *take_ticket(struct poll_session *session)
 {
     struct ticket *ticket = session->ticket;
     if (!ticket)
-        return;
+        return NULL;
     session->ticket = NULL;
     ticket->session = NULL;
     worker_timer_remove(&session->wait);
+    return ticket;
+}
+
+/* The session ends when no poll comes for so long. */
+static void start_idling(struct poll_session *session)
+{
+    worker_timer_set(worker_of(session), &session->reader.timer,
+                     session->reader.desk->app->settings->poll_session_ttl_ms);
+}
+
+/* The waiting ticket, if any, is answered with what is there. */
+static void answer_ticket(struct poll_session *session, int err)
+{
+    struct ticket *ticket = take_ticket(session);
+    if (!ticket)
+        return;
     ticket->err = err;
     if (!err)
         collect(session, ticket);
     ticket_answer(ticket);
     if (!session->ended)
-        worker_timer_set(worker_of(session), &session->reader.timer,
-                         session->reader.desk->app->settings->poll_session_ttl_ms);
+        start_idling(session);
 }
 
 /* No poll waits on a node that is about to go. */
@@ -164,12 +179,9 @@ static void look_later(struct poll_session *session)
  * came with, so that nothing is confirmed by it. */
 static void answer_empty(struct poll_session *session)
 {
-    struct ticket *ticket = session->ticket;
+    struct ticket *ticket = take_ticket(session);
     if (!ticket)
         return;
-    session->ticket = NULL;
-    ticket->session = NULL;
-    worker_timer_remove(&session->wait);
     if (ticket->params.cursor_state == CURSOR_GIVEN)
         ticket->cursor = ticket->params.cursor;
     else if (session->opened)
@@ -414,10 +426,6 @@ void poll_forget(struct ticket *ticket)
     struct poll_session *session = ticket->session;
     if (!session)
         return;
-    session->ticket = NULL;
-    ticket->session = NULL;
-    worker_timer_remove(&session->wait);
-    ticket_answer(ticket);
-    worker_timer_set(worker_of(session), &session->reader.timer,
-                     session->reader.desk->app->settings->poll_session_ttl_ms);
+    ticket_answer(take_ticket(session));
+    start_idling(session);
 }

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "api/blocks.h"
 #include "api/desk.h"
@@ -14,21 +13,10 @@
 
 /* -- birth and death ---------------------------------------------------------------------- */
 
-static struct span session_name_make(char out[33])
-{
-    unsigned char random[16];
-    /* Cannot be short: 16 bytes from a pool that was ready before the hash key was made. */
-    if (getrandom(random, sizeof(random), 0) != sizeof(random))
-        memset(random, 0, sizeof(random));
-    for (size_t i = 0; i < sizeof(random); i++)
-        snprintf(out + 2 * i, 3, "%02x", random[i]);
-    return span_of(out, 32);
-}
-
 int reader_init(struct reader *reader, const struct reader_ops *ops, struct desk *desk,
                 struct identity *identity, struct span session)
 {
-    char made[33];
+    char made[SESSION_NAME_BYTES];
     reader->ops = ops;
     reader->subscriber.ops = &ops->subscriber;
     reader->desk = desk;

@@ -2,8 +2,6 @@
 #include "api/ticket.h"
 
 #include <assert.h>
-#include <stdio.h>
-#include <sys/random.h>
 
 #include "api/problem.h"
 #include "api/routes.h"
@@ -159,13 +157,8 @@ static void name_make(struct ticket *ticket)
 {
     int here = worker_index(ticket->home->worker);
     do {
-        uint64_t random[2] = {0, 0};
-        if (getrandom(random, sizeof(random), 0) != sizeof(random))
-            random[0] = (uint64_t)clock_now_us();
-        char name[33];
-        snprintf(name, sizeof(name), "%016llx%016llx", (unsigned long long)random[0],
-                 (unsigned long long)random[1]);
-        key_make(ticket, span_of(name, 32));
+        char name[SESSION_NAME_BYTES];
+        key_make(ticket, session_name_make(name));
     } while (owner_index(ticket) != here);
     ticket->given = true;
 }

@@ -58,12 +58,6 @@ int server_worker_count(const struct server *server)
     return server->worker_count;
 }
 
-struct worker *server_worker(const struct server *server, int index)
-{
-    assert(index >= 0 && index < server->worker_count);
-    return server->workers[index];
-}
-
 const struct settings *server_settings(const struct server *server)
 {
     return server->settings;

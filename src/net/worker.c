@@ -20,11 +20,6 @@ int worker_index(const struct worker *worker)
     return worker->index;
 }
 
-struct server *worker_server(const struct worker *worker)
-{
-    return worker->server;
-}
-
 struct mailbox *worker_mailbox(struct worker *worker)
 {
     return &worker->mailbox;
