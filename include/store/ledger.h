@@ -90,6 +90,26 @@ struct ledger_event {
     unsigned char digest[COMMAND_DIGEST_BYTES]; /* EVENT_NEW_MESSAGE */
 };
 
+/* What of an event's frame stands in the record; the caller adds room, spared_user, and which
+ * encodings it needs beside `body`. */
+static inline struct frame_spec ledger_frame_spec(const struct ledger_event *event,
+                                                  struct span realm)
+{
+    return (struct frame_spec){
+        .type = event->type,
+        .audience = event->audience,
+        .type_name = event->type_name,
+        .id = event->id,
+        .number = event->number,
+        .timestamp_ms = event->timestamp_ms,
+        .realm = realm,
+        .user = event->user_id,
+        .spared = event->spared,
+        .body = event->body,
+        .ends_watching = event->ends_watching,
+    };
+}
+
 /* What remains of a command that leaves no message. */
 struct ledger_once {
     place_number sender;

@@ -103,22 +103,10 @@ int act_frame(struct act *act, struct ledger_event *event, struct frame **ret)
     event->timestamp_ms = act->apply->now_ms;
     event->audience = AUDIENCE_ROOM;
     event->spared = command->spared;
-    const struct frame_spec spec = {
-        .type = event->type,
-        .audience = event->audience,
-        .type_name = event->type_name,
-        .id = event->id,
-        .number = event->number,
-        .timestamp_ms = event->timestamp_ms,
-        .realm = command->realm,
-        .room = command->room,
-        .user = event->user_id,
-        .spared = command->spared,
-        .spared_user = command->spared.data ? command->actor.user : (struct span){0},
-        .body = event->body,
-        .own_body = event->own_body,
-        .ends_watching = event->ends_watching,
-    };
+    struct frame_spec spec = ledger_frame_spec(event, command->realm);
+    spec.room = command->room;
+    spec.spared_user = command->spared.data ? command->actor.user : (struct span){0};
+    spec.own_body = event->own_body;
     return frame_new(&spec, ret);
 }
 

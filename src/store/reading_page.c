@@ -16,21 +16,11 @@ int reading_frame(const struct ledger_event *event, struct span realm, struct sp
                   struct frame **ret)
 {
     bool own = event->own_body.data && event->user_id.data && span_equal(event->user_id, user);
-    const struct frame_spec spec = {
-        .type = event->type,
-        .audience = event->audience,
-        .type_name = event->type_name,
-        .id = event->id,
-        .number = event->number,
-        .timestamp_ms = event->timestamp_ms,
-        .realm = realm,
-        .room = event->room_id,
-        .user = event->user_id,
-        .spared = event->spared,
-        .spared_user = event->spared.data ? event->sender_id : (struct span){0},
-        .body = own ? event->own_body : event->body,
-        .ends_watching = event->ends_watching,
-    };
+    struct frame_spec spec = ledger_frame_spec(event, realm);
+    spec.room = event->room_id;
+    spec.spared_user = event->spared.data ? event->sender_id : (struct span){0};
+    if (own)
+        spec.body = event->own_body;
     return frame_new(&spec, ret);
 }
 
