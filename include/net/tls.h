@@ -36,7 +36,10 @@ MUST_CHECK int tls_flush(struct stream *stream);
 long tls_write(struct stream *stream, const struct iovec *pieces, int count);
 /* Drops what comes in. ERR_AGAIN: nothing more for now; ERR_CLOSED; else bytes dropped. */
 long tls_drop(struct stream *stream);
-/* libmicrohttpd gets the connection back, to end it with close_notify. */
+/* Sends close_notify. libmicrohttpd would try only once, and a peer whose queue is full just then
+ * could not tell the end from a cut. ERR_AGAIN: repeat when writable; ERR_CLOSED. */
+MUST_CHECK int tls_bye(struct stream *stream);
+/* libmicrohttpd gets the connection back, to end it. */
 void tls_give_back(struct stream *stream);
 
 #endif

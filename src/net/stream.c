@@ -196,6 +196,16 @@ static bool stream_flush(struct stream *stream)
     return !err;
 }
 
+/* Everything is written: the end, which a TLS connection says in so many words. */
+static void stream_finish(struct stream *stream)
+{
+    int err = stream->tls ? tls_bye(stream) : 0;
+    if (err == ERR_AGAIN)
+        stream->writable = false;
+    else
+        stream_close(stream, err != 0);
+}
+
 /* Writes what is queued, in one call for plain connections. */
 static void stream_write(struct stream *stream)
 {
@@ -205,7 +215,7 @@ static void stream_write(struct stream *stream)
     int count = stream_gather(stream, worker->pieces);
     if (count == 0) {
         if (stream->state == STREAM_ENDING)
-            stream_close(stream, false);
+            stream_finish(stream);
         return;
     }
     size_t len = pieces_len(worker->pieces, count);

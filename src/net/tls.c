@@ -284,6 +284,11 @@ long tls_drop(struct stream *stream)
     return len == 0 ? ERR_CLOSED : len;
 }
 
+int tls_bye(struct stream *stream)
+{
+    return (int)tls_result(gnutls_bye(stream->tls->session, GNUTLS_SHUT_WR));
+}
+
 void tls_give_back(struct stream *stream)
 {
     struct connection *connection = stream->tls->connection;
