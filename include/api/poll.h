@@ -13,7 +13,8 @@
  *            answer            <-----------  frames, cursor
  *
  *        The answer's cursor is confirmed only by the next poll that sends it: any other cursor
- *        opens the reader again from there.
+ *        opens the reader again from there. A gap, which has no id, is told in an answer whose
+ *        cursor moves.
  * BOUNDS one waiting ticket for each session (a newer one has the older answered empty); a
  *        session without a poll for poll.session_ttl ends; names that were given and not used
  *        yet are at most POLL_GIVEN_MAX for each worker.

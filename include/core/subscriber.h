@@ -116,9 +116,9 @@ int subscriber_gather(const struct subscriber *subscriber, struct iovec *pieces,
  * by it. */
 int subscriber_taken(struct subscriber *subscriber, size_t len);
 
-/* The first queued frame, or 0; and takes it off whole (long-poll). */
-queued_frame subscriber_peek(const struct subscriber *subscriber);
-/* The caller takes over the reference. */
+/* A queued frame, 0 = the oldest; `index` is below queue_count. */
+queued_frame subscriber_peek(const struct subscriber *subscriber, uint32_t index);
+/* Takes the oldest off whole (long-poll). The caller takes over the reference. */
 struct frame *subscriber_take(struct subscriber *subscriber);
 
 /* Drops the queue. After hall_leave. */

@@ -59,14 +59,30 @@ static struct worker *worker_of(const struct poll_session *session)
 
 /* -- answers ------------------------------------------------------------------------------ */
 
-/* Moves up to `limit` frames into the ticket. */
+/* How many of the queued frames an answer would tell now: up to `limit`. Only a cursor that moves
+ * confirms, and a gap has none: it is told together with what moves the cursor, be it beyond
+ * `limit`, and waits while that is not there. */
+static uint32_t count_ready(const struct poll_session *session, const struct ticket *ticket)
+{
+    const struct subscriber *subscriber = &session->reader.subscriber;
+    uint32_t count = 0, limit = (uint32_t)ticket->params.limit;
+    bool has_gap = false, moves = false;
+    for (; count < subscriber->queue_count && (count < limit || (has_gap && !moves)); count++) {
+        const struct frame *frame = queued_get(subscriber_peek(subscriber, count));
+        has_gap |= frame->type == EVENT_GAP;
+        moves |= event_id_compare(frame->id, session->answered) > 0;
+    }
+    if (has_gap && !moves && count == subscriber->queue_count)
+        moves = event_id_compare(subscriber_reached(subscriber), session->answered) > 0;
+    return has_gap && !moves ? 0 : count;
+}
+
+/* Moves what is ready into the ticket. */
 static void collect(struct poll_session *session, struct ticket *ticket)
 {
     struct subscriber *subscriber = &session->reader.subscriber;
     struct event_id cursor = session->answered;
-    uint32_t count = subscriber->queue_count;
-    if (count > (uint32_t)ticket->params.limit)
-        count = (uint32_t)ticket->params.limit;
+    uint32_t count = count_ready(session, ticket);
     ticket->frames = count ? calloc(count, sizeof(*ticket->frames)) : NULL;
     if (count && !ticket->frames) {
         ticket->err = ERR_MEMORY;
@@ -131,8 +147,8 @@ static void answer_if_ready(struct poll_session *session)
         return;
     if (subscriber->state == SUBSCRIBER_REPLAY)
         hall_replay(subscriber);
-    uint32_t limit = (uint32_t)session->ticket->params.limit;
-    if (subscriber->page_pending && subscriber->queue_count < limit) {
+    uint32_t ready = count_ready(session, session->ticket);
+    if (subscriber->page_pending && ready < (uint32_t)session->ticket->params.limit) {
         /* What stands before the replay is told together with its first page. */
         if (!worker_timer_is_set(&session->wait))
             worker_timer_set(worker_of(session), &session->wait, PAGE_WAIT_MS);
@@ -140,7 +156,7 @@ static void answer_if_ready(struct poll_session *session)
     }
     bool may_wait =
         !session->fresh && session->ticket->params.wait_ms > 0 && !is_draining(session);
-    if (subscriber->queue_count == 0 && may_wait) {
+    if (ready == 0 && may_wait) {
         if (!session->waiting) {
             session->waiting = true;
             worker_timer_set(worker_of(session), &session->wait,

@@ -128,7 +128,7 @@ static int on_gather(struct stream *stream, struct iovec *pieces, int max)
 static void on_taken(struct stream *stream, size_t len)
 {
     struct subscriber *subscriber = &of_stream(stream)->reader.subscriber;
-    int64_t committed_us = queued_get(subscriber_peek(subscriber))->committed_us;
+    int64_t committed_us = queued_get(subscriber_peek(subscriber, 0))->committed_us;
     int finished = subscriber_taken(subscriber, len);
     metric_add(METRIC_DELIVERED, finished);
     if (finished && committed_us)

@@ -17,11 +17,6 @@ bool is_spared(const struct subscriber *subscriber, const struct frame *frame)
            strcmp(frame->spared_user, subscriber->user->name) == 0;
 }
 
-static queued_frame queued_at(const struct subscriber *subscriber, uint32_t index)
-{
-    return subscriber->queue[(subscriber->queue_first + index) & (subscriber->queue_size - 1)];
-}
-
 /* No replay brings it again: history, and blocks made for this session alone. */
 static bool is_unique(queued_frame queued)
 {
@@ -35,7 +30,7 @@ static uint32_t count_kept(const struct subscriber *subscriber)
 {
     uint32_t least = subscriber->head_taken > 0 ? 1 : 0;
     uint32_t count = subscriber->queue_count;
-    while (count > least && !is_unique(queued_at(subscriber, count - 1)))
+    while (count > least && !is_unique(subscriber_peek(subscriber, count - 1)))
         count--;
     return count;
 }
@@ -47,12 +42,13 @@ static void fall_back(struct subscriber *subscriber)
     struct event_id from = subscriber->taken;
     metric_add(METRIC_QUEUE_OVERFLOWS, 1);
     for (uint32_t i = 0; i < keep; i++) {
-        queued_frame kept = queued_at(subscriber, i);
+        queued_frame kept = subscriber_peek(subscriber, i);
         if (!queued_without_id(kept) && event_id_compare(queued_get(kept)->id, from) > 0)
             from = queued_get(kept)->id;
     }
     while (subscriber->queue_count > keep) {
-        queued_frame queued = queued_at(subscriber, --subscriber->queue_count);
+        queued_frame queued = subscriber_peek(subscriber, subscriber->queue_count - 1);
+        subscriber->queue_count--;
         subscriber->queue_bytes -= subscriber_frame_bytes(subscriber, queued);
         frame_unref(queued_get(queued));
     }
@@ -124,7 +120,7 @@ void hall_heartbeat(struct subscriber *subscriber)
 {
     struct hall_realm *realm = subscriber->realm;
     uint32_t count = subscriber->queue_count;
-    if (count && queued_get(queued_at(subscriber, count - 1))->type == EVENT_HEARTBEAT)
+    if (count && queued_get(subscriber_peek(subscriber, count - 1))->type == EVENT_HEARTBEAT)
         return;
     struct frame *frame = NULL;
     if (subscriber->state == SUBSCRIBER_REPLAY) {

@@ -118,9 +118,10 @@ struct frame *subscriber_take(struct subscriber *subscriber)
     return frame;
 }
 
-queued_frame subscriber_peek(const struct subscriber *subscriber)
+queued_frame subscriber_peek(const struct subscriber *subscriber, uint32_t index)
 {
-    return subscriber->queue_count ? *entry_at(subscriber, 0) : 0;
+    assert(index < subscriber->queue_count);
+    return *entry_at(subscriber, index);
 }
 
 int subscriber_taken(struct subscriber *subscriber, size_t len)

@@ -208,6 +208,31 @@ def test_gap_reset_and_denied_stand_in_the_list(start, names):
     poller.close()
 
 
+def test_gaps_of_a_lost_answer_are_told_again_however_small_the_limit(start, names):
+    server = start(replay__max_events=5)
+    alice, bob = server.user("alice"), server.user("bob")
+    rooms = [alice.create(names("room")) for _ in range(4)]
+    for room in rooms:
+        bob.join(room)
+    begin = alice.send(rooms[0])["id"]
+    sent = [alice.send(room)["id"] for _ in range(6) for room in rooms]
+    for limit in (1, 2, 4, 5):
+        poller = bob.poller(since=begin, limit=limit)
+        lost = poller.once()
+        poller.cursor = begin  # as if the answer had been lost
+        assert poller.once() == lost, limit
+        assert {event["roomId"] for event in lost if event["type"] == "gap"} == set(rooms), limit
+        assert poller.cursor != begin
+        got = ids(lost)
+        while poller.cursor != sent[-1]:
+            more = poller.once()
+            assert 0 < len(more) <= limit
+            assert all(event["type"] == "new_message" for event in more)
+            got += ids(more)
+        assert got == sent[-5:], limit
+        poller.close()
+
+
 def test_history_comes_when_there_is_no_cursor(pair):
     alice, bob, room = pair
     sent = [alice.send(room, f"{number}")["id"] for number in range(6)]
