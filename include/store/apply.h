@@ -44,7 +44,9 @@ MUST_CHECK int apply_append(struct apply *apply, struct journal_append *append, 
 /* Writes what reading_open asked for by `note_device`; monotonic. As apply_command. */
 MUST_CHECK int apply_device(struct apply *apply, const struct journal_open *open, int64_t now_ms);
 
-/* Lets go of the frames: after the follower was told of them, or after a roll-back. */
+/* What was done is committed: tells the follower (may be NULL) and lets go of the frames. */
+void apply_tell(struct apply *apply, journal_follower follower, void *context);
+/* Lets go of the frames untold: after a roll-back. */
 void apply_forget(struct apply *apply);
 
 #endif

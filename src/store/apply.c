@@ -3,7 +3,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/deadline.h"
 #include "base/err.h"
+#include "base/metric.h"
 #include "store/act.h"
 #include "store/shape.h"
 
@@ -21,6 +23,20 @@ void apply_forget(struct apply *apply)
     for (int i = 0; i < apply->frame_count; i++)
         frame_unref(apply->frames[i]);
     apply->frame_count = 0;
+}
+
+void apply_tell(struct apply *apply, journal_follower follower, void *context)
+{
+    int64_t now_us = clock_now_us();
+    for (int i = 0; i < apply->frame_count; i++) {
+        apply->frames[i]->committed_us = now_us;
+        if (apply->frames[i]->own)
+            apply->frames[i]->own->committed_us = now_us;
+    }
+    metric_add(METRIC_PUBLISHED, apply->frame_count);
+    if (follower && apply->frame_count > 0)
+        follower(context, apply->frames, apply->frame_count);
+    apply_forget(apply);
 }
 
 void apply_fini(struct apply *apply)

@@ -28,19 +28,6 @@ static struct memory_journal *of(struct journal *journal)
     return container_of(journal, struct memory_journal, journal);
 }
 
-/* Also after a failure: what was done stays done, since nothing here is rolled back. */
-static void tell_follower(struct memory_journal *memory)
-{
-    struct apply *apply = &memory->apply;
-    int64_t now_us = clock_now_us();
-    for (int i = 0; i < apply->frame_count; i++)
-        apply->frames[i]->committed_us = now_us;
-    metric_add(METRIC_PUBLISHED, apply->frame_count);
-    if (memory->follower && apply->frame_count > 0)
-        memory->follower(memory->context, apply->frames, apply->frame_count);
-    apply_forget(apply);
-}
-
 static void memory_append(struct journal *journal, struct journal_append *append)
 {
     struct memory_journal *memory = of(journal);
@@ -48,7 +35,8 @@ static void memory_append(struct journal *journal, struct journal_append *append
     append->started_us = clock_now_us();
     pthread_mutex_lock(&memory->lock);
     int err = apply_append(&memory->apply, append, clock_wall_ms());
-    tell_follower(memory);
+    /* Also after a failure: what was done stays done, since nothing here is rolled back. */
+    apply_tell(&memory->apply, memory->follower, memory->context);
     pthread_mutex_unlock(&memory->lock);
     metric_observe(METRIC_COMMIT_BATCH, (uint64_t)append->count);
     journal_request_finish(&append->request, err);

@@ -99,23 +99,6 @@ static int try_batch(struct sqlite_writer *writer, const struct batch *batch, in
     return err;
 }
 
-static void tell_follower(struct sqlite_writer *writer)
-{
-    struct apply *apply = &writer->apply;
-    int64_t now_us = clock_now_us();
-
-    if (apply->frame_count == 0)
-        return;
-    for (int i = 0; i < apply->frame_count; i++) {
-        apply->frames[i]->committed_us = now_us;
-        if (apply->frames[i]->own)
-            apply->frames[i]->own->committed_us = now_us;
-    }
-    metric_add(METRIC_PUBLISHED, apply->frame_count);
-    writer->follower(writer->context, apply->frames, apply->frame_count);
-    apply_forget(apply);
-}
-
 /* Results of a try that was rolled back. */
 static void forget_results(struct journal_request *request)
 {
@@ -146,7 +129,7 @@ static void run_batch(struct sqlite_writer *writer, struct batch *batch)
     }
     if (!err) {
         metric_observe(METRIC_COMMIT_BATCH, (uint64_t)batch->commands);
-        tell_follower(writer);
+        apply_tell(&writer->apply, writer->follower, writer->context);
     }
     finish(writer, batch, err);
 }

@@ -26,6 +26,7 @@ static void follow(void *context, struct frame *const *frames, int count)
         const struct frame *frame = frames[i];
         assert(play->followed_count < PLAY_FOLLOWED_MAX);
         assert(frame->committed_us > 0);
+        assert(!frame->own || frame->own->committed_us > 0);
         struct followed *followed = &play->followed[play->followed_count++];
         followed->id = frame->id;
         followed->number = frame->number;
