@@ -40,20 +40,27 @@ function polyfill(url, token, take) {
     take);
 }
 
-// React Native's bundler takes module syntax in any file; Node 18 wants to be told.
+// As in www/clients.html: the cursor is the one that was handled. React Native's bundler takes
+// module syntax in any file; Node 18 wants to be told.
 async function reactNative(url, token, take) {
   globalThis.XMLHttpRequest = XMLHttpRequest;
   const text = readFileSync(require.resolve('react-native-sse/src/EventSource.js'), 'utf8');
   const { default: EventSource } = await import(
     `data:text/javascript,${encodeURIComponent(text)}`);
-  const source = new EventSource(url, { headers: { Authorization: `Bearer ${token}` },
-    timeoutBeforeConnection: 0 });
-  return listen(source, take);
+  let cursor = null;
+  const headers = {
+    get Authorization() { source.lastEventId = cursor; return `Bearer ${token}`; },
+  };
+  const source = new EventSource(url, { headers, timeoutBeforeConnection: 0 });
+  return listen(source, (type, id, data) => {
+    take(type, id, data);
+    cursor = id;
+  });
 }
 
 // This client takes an id for received as soon as its line is, even if the rest of the block never
 // comes: cut there, it would skip that event. So the cursor is kept where events are handled, and
-// put into each request.
+// put into each request, as in www/clients.html.
 function fetchEventSource(url, token, take) {
   globalThis.window ??= globalThis;
   globalThis.document ??= { hidden: false, addEventListener() {}, removeEventListener() {} };
@@ -70,8 +77,8 @@ function fetchEventSource(url, token, take) {
     signal: controller.signal,
     openWhenHidden: true,
     onmessage(event) {
-      if (event.id) cursor = event.id;
       take(event.event, event.id, event.data);
+      if (event.id) cursor = event.id;
     },
     onclose() {
       throw new Error('ended: come back');
