@@ -26,6 +26,8 @@
 struct hub;
 struct hub_user;
 struct session;
+struct settings;
+struct signals;
 
 struct session_ops {
     /* End it with `ended {code}`; once at most. */
@@ -53,8 +55,9 @@ struct session {
     struct letter opening, closing, ending; /* `closing` comes back as on_closed */
 };
 
-/* `sessions_max` 0 = no limit. ERR_MEMORY, ERR_IO. */
-MUST_CHECK int hub_new(int64_t sessions_max, struct hub **ret);
+/* Both are borrowed for life. ERR_MEMORY, ERR_IO. */
+MUST_CHECK int hub_new(const struct settings *settings, struct signals *signals,
+                       struct hub **ret);
 /* After the workers have stopped. Sessions still inside are closed. */
 struct hub *hub_free(struct hub *hub);
 

@@ -185,10 +185,10 @@ static int app_open(struct app *app, char *why, size_t why_size)
     app->limiter = limiter_new(settings);
     if (!app->watchers || !app->limiter)
         return ERR_MEMORY;
-    err = hub_new(settings->limits_sessions, &app->hub);
+    signals_init_local(&app->signals, on_signal, app);
+    err = hub_new(settings, &app->signals, &app->hub);
     if (err)
         return err;
-    signals_init_local(&app->signals, on_signal, app);
     return journal_new(settings, on_news, app, why, why_size, &app->journal);
 }
 

@@ -1,0 +1,55 @@
+/* The hub from inside: what its parts share.
+ *
+ * MODEL  hub.c is the thread: letters, timers, news. Each part is a file of its own with its
+ *        state in struct hub: hub_sessions.c (who is connected).
+ * Floor: api. Everything here is called on the hub's thread but hub_post. */
+#ifndef TIDINGS_API_HUB_PARTS_H
+#define TIDINGS_API_HUB_PARTS_H
+
+#include <pthread.h>
+
+#include "api/hub.h"
+#include "base/deadline.h"
+#include "base/settings.h"
+#include "store/signals.h"
+
+/* Fires once, up to HUB_TICK_MS late. Embed it, zero it, set on_due. */
+struct hub_timer {
+    struct deadline deadline;
+    void (*on_due)(struct hub *hub, struct hub_timer *timer);
+};
+
+#define HUB_TICK_MS 20
+
+struct hub {
+    pthread_t thread;
+    struct mailbox mailbox;
+    const struct settings *settings; /* borrowed */
+    struct signals *signals;         /* borrowed */
+    bool stopping;
+    struct letter stop;
+    /* timers */
+    struct deadline_wheel wheel;
+    int64_t now_ms;       /* clock_now_ms() of this turn */
+    int64_t timers_set;   /* none: it sleeps until a letter comes */
+    /* sessions */
+    struct session *sessions; /* by realm, user and name */
+    struct session *names;    /* by name alone */
+    struct hub_user *users;
+};
+
+/* Sets or moves. */
+void hub_timer_set(struct hub *hub, struct hub_timer *timer, int64_t delay_ms);
+/* No error when it is not set. */
+void hub_timer_remove(struct hub *hub, struct hub_timer *timer);
+
+/* From any thread: `letter.on_read` runs on the hub's. */
+static inline void hub_post(struct hub *hub, struct letter *letter)
+{
+    mailbox_push(&hub->mailbox, letter);
+}
+
+/* hub_sessions.c: empties the tables, after the thread has stopped. */
+void hub_sessions_fini(struct hub *hub);
+
+#endif

@@ -1,0 +1,258 @@
+/* The hub's sessions: who is connected to the process, by user and by name. */
+#include <assert.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "api/hub_parts.h"
+#include "base/err.h"
+#include "base/limits.h"
+
+/* All sessions of one user. */
+struct hub_user {
+    UT_hash_handle hh;
+    struct session *oldest, *newest;
+    int64_t count;
+    char key[]; /* realm NUL user */
+};
+
+/* -- sessions ---------------------------------------------------------------------------- */
+
+struct span session_name_make(char out[SESSION_NAME_BYTES])
+{
+    unsigned char random[(SESSION_NAME_BYTES - 1) / 2];
+    /* Cannot be short: so few bytes from a pool that was ready before the hash key was made. */
+    if (getrandom(random, sizeof(random), 0) != sizeof(random))
+        abort();
+    for (size_t i = 0; i < sizeof(random); i++)
+        snprintf(out + 2 * i, 3, "%02x", random[i]);
+    return span_of(out, SESSION_NAME_BYTES - 1);
+}
+
+int session_init(struct session *session, const struct session_ops *ops, struct worker *worker,
+                 const struct identity *identity, struct span name)
+{
+    size_t realm_len = identity->realm.len, user_len = identity->user.len;
+    char *key = malloc(realm_len + user_len + name.len + 3);
+    if (!key)
+        return ERR_MEMORY;
+    session->ops = ops;
+    session->worker = worker;
+    session->key = key;
+    session->user_len = (uint32_t)(realm_len + 1 + user_len);
+    session->key_len = session->user_len + 1 + (uint32_t)name.len;
+    session->counted = !identity->guest;
+    memcpy(key, identity->realm.data, realm_len);
+    key[realm_len] = 0;
+    memcpy(key + realm_len + 1, identity->user.data, user_len);
+    key[session->user_len] = 0;
+    memcpy(key + session->user_len + 1, name.data, name.len);
+    key[session->key_len] = 0;
+    session->realm = key;
+    session->user = key + realm_len + 1;
+    session->name = key + session->user_len + 1;
+    return 0;
+}
+
+void session_fini(struct session *session)
+{
+    free(session->key);
+    session->key = NULL;
+}
+
+/* -- the tables, on the hub's thread ------------------------------------------------------ */
+
+static void read_end(struct letter *letter)
+{
+    struct session *session = container_of(letter, struct session, ending);
+    session->ops->on_end(session, session->end_code);
+}
+
+static void end(struct session *session, const char *code)
+{
+    if (session->end_code)
+        return;
+    session->end_code = code;
+    session->ending.on_read = read_end;
+    worker_post(session->worker, &session->ending);
+}
+
+static void take_out(struct hub *hub, struct session *session)
+{
+    struct hub_user *user = session->of;
+    if (!user)
+        return;
+    HASH_DEL(hub->sessions, session);
+    HASH_DELETE(by_name, hub->names, session);
+    if (session->previous)
+        session->previous->next = session->next;
+    else
+        user->oldest = session->next;
+    if (session->next)
+        session->next->previous = session->previous;
+    else
+        user->newest = session->previous;
+    session->of = NULL;
+    session->previous = session->next = NULL;
+    if (--user->count == 0) {
+        HASH_DEL(hub->users, user);
+        free(user);
+    }
+}
+
+static struct hub_user *user_of(struct hub *hub, const struct session *session)
+{
+    struct hub_user *user;
+    HASH_FIND(hh, hub->users, session->key, session->user_len, user);
+    if (user)
+        return user;
+    user = calloc(1, sizeof(*user) + session->user_len + 1);
+    if (!user)
+        return NULL;
+    memcpy(user->key, session->key, session->user_len);
+    HASH_ADD_KEYPTR(hh, hub->users, user->key, session->user_len, user);
+    return user;
+}
+
+static void put_in(struct hub *hub, struct session *session)
+{
+    struct session *older;
+    HASH_FIND(hh, hub->sessions, session->key, session->key_len, older);
+    if (older) {
+        end(older, "replaced");
+        take_out(hub, older);
+    }
+    int64_t sessions_max = hub->settings->limits_sessions;
+    struct hub_user *user = user_of(hub, session);
+    if (!user) {
+        end(session, "out_of_memory");
+        return;
+    }
+    if (session->counted && sessions_max > 0 && user->count >= sessions_max) {
+        end(user->oldest, "too_many_sessions");
+        take_out(hub, user->oldest);
+        /* With a limit of one the user went with it. */
+        user = user_of(hub, session);
+        if (!user)
+            return;
+    }
+    session->of = user;
+    session->previous = user->newest;
+    if (user->newest)
+        user->newest->next = session;
+    else
+        user->oldest = session;
+    user->newest = session;
+    user->count++;
+    HASH_ADD_KEYPTR(hh, hub->sessions, session->key, session->key_len, session);
+    HASH_ADD_KEYPTR(by_name, hub->names, session->name, (unsigned)strlen(session->name), session);
+}
+
+static void read_open(struct letter *letter)
+{
+    struct session *session = container_of(letter, struct session, opening);
+    put_in(session->hub, session);
+}
+
+static void read_closed(struct letter *letter)
+{
+    struct session *session = container_of(letter, struct session, closing);
+    session->ops->on_closed(session);
+}
+
+static void read_close(struct letter *letter)
+{
+    struct session *session = container_of(letter, struct session, closing);
+    take_out(session->hub, session);
+    letter->on_read = read_closed;
+    worker_post(session->worker, letter);
+}
+
+/* -- calls: home worker -> hub -> session's worker -> home worker -------------------------- */
+
+static void read_call_done(struct letter *letter)
+{
+    struct session_call *call = container_of(letter, struct session_call, letter);
+    call->on_done(call, call->err);
+}
+
+static void call_answer(struct session_call *call, int err)
+{
+    call->err = err;
+    call->letter.on_read = read_call_done;
+    worker_post(call->home, &call->letter);
+}
+
+static void read_call_renew(struct letter *letter)
+{
+    struct session_call *call = container_of(letter, struct session_call, letter);
+    call->session->ops->on_renew(call->session, call->identity);
+    call_answer(call, 0);
+}
+
+static struct session *session_find(struct hub *hub, const struct session_call *call)
+{
+    char key[3 * IDENT_BYTES_MAX + 2];
+    const struct span parts[] = {call->identity->realm, call->identity->user, call->name};
+    size_t len = 0;
+    for (size_t i = 0; i < array_count(parts); i++) {
+        assert(parts[i].len <= IDENT_BYTES_MAX);
+        memcpy(key + len, parts[i].data, parts[i].len);
+        len += parts[i].len;
+        if (i + 1 < array_count(parts))
+            key[len++] = 0;
+    }
+    struct session *session;
+    HASH_FIND(hh, hub->sessions, key, (unsigned)len, session);
+    return session;
+}
+
+static void read_call(struct letter *letter)
+{
+    struct session_call *call = container_of(letter, struct session_call, letter);
+    struct session *session = session_find(call->hub, call);
+    if (!session) {
+        struct session *of_another;
+        HASH_FIND(by_name, call->hub->names, call->name.data, (unsigned)call->name.len, of_another);
+        call_answer(call, of_another ? ERR_NOT_ALLOWED : ERR_NOT_FOUND);
+        return;
+    }
+    if (call->action == SESSION_END) {
+        end(session, "logged_out");
+        take_out(call->hub, session);
+        call_answer(call, 0);
+        return;
+    }
+    call->session = session;
+    letter->on_read = read_call_renew;
+    worker_post(session->worker, letter);
+}
+
+/* -- from the workers ---------------------------------------------------------------------- */
+
+void hub_open(struct hub *hub, struct session *session)
+{
+    session->hub = hub;
+    session->opening.on_read = read_open;
+    hub_post(hub, &session->opening);
+}
+
+void hub_close(struct hub *hub, struct session *session)
+{
+    assert(session->hub == hub);
+    session->closing.on_read = read_close;
+    hub_post(hub, &session->closing);
+}
+
+void hub_call(struct hub *hub, struct session_call *call)
+{
+    call->hub = hub;
+    call->letter.on_read = read_call;
+    hub_post(hub, &call->letter);
+}
+
+void hub_sessions_fini(struct hub *hub)
+{
+    struct session *session, *next;
+    HASH_ITER(hh, hub->sessions, session, next)
+        take_out(hub, session);
+}
