@@ -70,6 +70,7 @@ struct hall {
     struct hall_realm *idle_oldest, *idle_newest;
     struct frame *heartbeat_without_id; /* ref */
     uint32_t subscriber_count;
+    uint32_t losses;           /* calls of hall_lost */
     /* A watcher came (+1) or went (-1). May be NULL. */
     void (*on_watchers)(struct hall *hall, const char *realm, const char *room, int change);
     void *context; /* the owner's */
@@ -98,12 +99,13 @@ struct hall_entry {
     const struct hall_follow *follows;
     int follow_count;
     struct event_id head;     /* the snapshot's */
+    uint32_t losses;          /* hall.losses when the journal was asked for the snapshot */
     struct event_id position; /* where its replay starts: at most the head */
 };
 
 /* Seats the subscriber; its state is REPLAY, nothing is queued or called yet. The opening is
- * over if it succeeds. ERR_MEMORY; ERR_AGAIN when membership events after the snapshot may have
- * left the ring already: read a new snapshot, the opening goes on. */
+ * over if it succeeds. ERR_MEMORY; ERR_AGAIN when events after the snapshot were lost, or
+ * membership events have left the ring already: read a new snapshot, the opening goes on. */
 MUST_CHECK int hall_enter(struct hall_realm *realm, struct subscriber *subscriber,
                           const struct hall_entry *entry);
 /* Unseats it; state ENDED. Its queue stays for who writes it (subscriber_fini). Repeats are
@@ -123,8 +125,9 @@ void hall_feed_failed(struct subscriber *subscriber);
 /* A frame, durable ones in journal order. Borrowed. */
 void hall_dispatch(struct hall *hall, struct frame *frame, int64_t now_ms);
 
-/* Frames were lost on their way here (no memory for the letter): the rings are emptied and every
- * subscriber is told on_broken, so that its reader comes back with its cursor. */
+/* Frames were lost on their way here (no memory for the letter), from the first of them on all up
+ * to this call: the rings are emptied and every subscriber is told on_broken, so that its reader
+ * comes back with its cursor. Openings under way need a new snapshot. */
 void hall_lost(struct hall *hall);
 
 /* Queues a heartbeat, unless one is the last thing queued already. */

@@ -45,7 +45,8 @@ struct subscriber_ops {
     void (*on_live)(struct subscriber *subscriber, bool first);
     /* A room it named may not be read any longer; `err` as in base/err.h. */
     void (*on_denied)(struct subscriber *subscriber, const char *room, int err);
-    /* Memory ran out for a seat, so it would miss events: end it, its reader comes back. */
+    /* Memory ran out for a seat or for news, so it misses events: give its reader nothing more
+     * and end it, but not inside this call. The reader comes back with its cursor. */
     void (*on_broken)(struct subscriber *subscriber);
 };
 

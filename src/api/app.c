@@ -40,6 +40,8 @@ static void read_news(struct letter *letter)
     free(news);
 }
 
+/* What is committed from here on is posted again; snapshots that are asked for from here on have
+ * all that is committed. */
 static void read_lost(struct letter *letter)
 {
     struct desk *desk = container_of(letter, struct desk, lost);
@@ -58,6 +60,9 @@ static void post_lost(struct desk *desk)
 
 static void post_news(struct desk *desk, struct frame *const *frames, int count)
 {
+    /* Behind what was lost nothing may follow but the word of it. */
+    if (atomic_load(&desk->lost_posted))
+        return;
     struct news *news = malloc(sizeof(*news) + (size_t)count * sizeof(*frames));
     if (!news) {
         post_lost(desk);

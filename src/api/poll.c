@@ -133,6 +133,22 @@ static void answer_ticket(struct poll_session *session, int err)
         start_idling(session);
 }
 
+/* The waiting ticket, if any, is answered with nothing, not even what is there: with the cursor it
+ * came with, so that nothing is confirmed by it. */
+static void answer_empty(struct poll_session *session)
+{
+    struct ticket *ticket = take_ticket(session);
+    if (!ticket)
+        return;
+    if (ticket->params.cursor_state == CURSOR_GIVEN)
+        ticket->cursor = ticket->params.cursor;
+    else if (session->opened)
+        ticket->cursor = session->answered;
+    else
+        ticket->err = ERR_BUSY; /* where it would have begun is not known yet */
+    ticket_answer(ticket);
+}
+
 /* No poll waits on a node that is about to go. */
 static bool is_draining(const struct poll_session *session)
 {
@@ -174,7 +190,7 @@ static void read_due(struct letter *letter)
     struct poll_session *session = container_of(letter, struct poll_session, due);
     session->due_posted = false;
     if (session->ended) {
-        answer_ticket(session, 0);
+        answer_empty(session);
         reader_close(&session->reader);
     } else {
         answer_if_ready(session);
@@ -189,22 +205,6 @@ static void look_later(struct poll_session *session)
     session->due_posted = true;
     session->due.on_read = read_due;
     worker_post(worker_of(session), &session->due);
-}
-
-/* The waiting ticket, if any, is answered with nothing, not even what is there: with the cursor it
- * came with, so that nothing is confirmed by it. */
-static void answer_empty(struct poll_session *session)
-{
-    struct ticket *ticket = take_ticket(session);
-    if (!ticket)
-        return;
-    if (ticket->params.cursor_state == CURSOR_GIVEN)
-        ticket->cursor = ticket->params.cursor;
-    else if (session->opened)
-        ticket->cursor = session->answered;
-    else
-        ticket->err = ERR_BUSY; /* where it would have begun is not known yet */
-    ticket_answer(ticket);
 }
 
 static void on_wait_over(struct worker_timer *timer)
@@ -286,8 +286,9 @@ static void on_live(struct subscriber *subscriber, bool first)
 static void on_broken(struct subscriber *subscriber)
 {
     struct poll_session *session = of_reader(reader_of(subscriber));
-    /* The next poll opens a new one from its cursor. */
+    /* The next poll opens a new one from its cursor, which no answer moves any more. */
     leave_table(session);
+    worker_timer_remove(&session->wait);
     look_later(session);
 }
 
@@ -311,6 +312,9 @@ static void on_opened(struct reader *reader, int err, const char *denied_room)
         session_end(session);
         return;
     }
+    /* Broken while it took its seats: read_due ends it. */
+    if (session->ended)
+        return;
     session->opened = true;
     /* While history is left in the queue the cursor is the last of it that was given. */
     session->answered = reader->history_sent ? EVENT_ID_NONE : reader->subscriber.position;

@@ -186,6 +186,7 @@ struct opening {
     struct journal_open open;
     struct reader *reader;
     struct hall_realm *realm;
+    uint32_t losses;           /* the hall's when the journal was asked */
     struct identity *identity; /* ref: the one whose texts the journal was given */
     struct reader_rooms *named; /* ref, likewise */
     char device[IDENT_BYTES_MAX];
@@ -248,6 +249,14 @@ static void push_first_blocks(struct reader *reader, const struct journal_open *
     }
 }
 
+static void ask(struct opening *opening)
+{
+    struct desk *desk = opening->reader->desk;
+    opening->losses = desk->hall->losses;
+    opening->reader->journal_requests++;
+    journal_start_open(desk->app->journal, &opening->open);
+}
+
 static int enter(struct opening *opening)
 {
     struct journal_open *open = &opening->open;
@@ -278,6 +287,7 @@ static int enter(struct opening *opening)
         .follows = follows,
         .follow_count = count,
         .head = open->head,
+        .losses = opening->losses,
         .position = open->replay_from,
     };
     return hall_enter(opening->realm, &reader->subscriber, &entry);
@@ -332,8 +342,7 @@ static void on_journal_open(struct letter *letter)
     if (err == ERR_AGAIN) {
         journal_open_fini(open);
         arena_fini(&open->request.arena);
-        reader->journal_requests++;
-        journal_start_open(reader->desk->app->journal, open);
+        ask(opening);
         return;
     }
     if (err) {
@@ -388,8 +397,7 @@ int reader_open(struct reader *reader, const struct reader_params *params)
     }
     open->history = params->cursor_state == CURSOR_ABSENT ? params->history : 0;
     open->replay_max = reader->desk->app->settings->replay_max_events;
-    reader->journal_requests++;
-    journal_start_open(reader->desk->app->journal, open);
+    ask(opening);
     return 0;
 }
 

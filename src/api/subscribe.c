@@ -181,6 +181,11 @@ static void on_stream_opened(struct stream *stream, int err)
         return;
     }
     metric_add(METRIC_STREAMS, 1);
+    /* Broken while it took its seats. */
+    if (subscription->ending) {
+        stream_cut(stream);
+        return;
+    }
     reader->timer.on_due = on_timer;
     reader_register(reader);
     set_timer(subscription);

@@ -107,6 +107,8 @@ int hall_enter(struct hall_realm *realm, struct subscriber *subscriber,
 {
     assert(subscriber->state == SUBSCRIBER_NEW);
     assert(event_id_compare(entry->position, entry->head) <= 0);
+    if (entry->losses != realm->hall->losses)
+        return ERR_AGAIN;
     ring_set_floor(&realm->ring, entry->head);
     if (event_id_compare(realm->head, entry->head) > 0 && !ring_covers(&realm->ring, entry->head))
         return ERR_AGAIN;
@@ -232,6 +234,7 @@ void hall_dispatch(struct hall *hall, struct frame *frame, int64_t now_ms)
 void hall_lost(struct hall *hall)
 {
     struct hall_realm *realm, *next;
+    hall->losses++;
     HASH_ITER(hh, hall->realms, realm, next) {
         ring_fini(&realm->ring);
         ring_init(&realm->ring, hall->limits.ring_bytes_max, hall->limits.ring_age_max_ms);
