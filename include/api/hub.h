@@ -23,6 +23,7 @@
 #include "base/map.h"
 #include "net/worker.h"
 
+struct frame;
 struct hub;
 struct hub_user;
 struct session;
@@ -60,6 +61,10 @@ MUST_CHECK int hub_new(const struct settings *settings, struct signals *signals,
                        struct hub **ret);
 /* After the workers have stopped. Sessions still inside are closed. */
 struct hub *hub_free(struct hub *hub);
+
+/* What was committed, from the journal's follower: hands on what the hub wants of it. The frames
+ * are borrowed for the call. */
+void hub_news(struct hub *hub, struct frame *const *frames, int count);
 
 #define SESSION_NAME_BYTES 33
 

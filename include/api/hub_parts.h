@@ -2,11 +2,16 @@
  *
  * MODEL  hub.c is the thread: letters, timers, news. Each part is a file of its own with its
  *        state in struct hub: hub_sessions.c (who is connected).
- * Floor: api. Everything here is called on the hub's thread but hub_post. */
+ *        News of the journal (hub_news.c) comes in journal order, to each part that listens: who
+ *        joined or left a room, rooms deleted, and messages while a part wants them. Of the rest
+ *        nothing wakes the hub. When memory ran out for a letter of it the parts are told that
+ *        some was lost.
+ * Floor: api. Everything here is called on the hub's thread but hub_post and hub_news_lost. */
 #ifndef TIDINGS_API_HUB_PARTS_H
 #define TIDINGS_API_HUB_PARTS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "api/hub.h"
 #include "base/deadline.h"
@@ -21,6 +26,15 @@ struct hub_timer {
 
 #define HUB_TICK_MS 20
 
+/* A part that is told news. Embed it, zeroed. */
+struct hub_listener {
+    /* EVENT_USER_JOINED, _USER_LEFT, _ROOM_DELETED, or _NEW_MESSAGE. Borrowed. */
+    void (*on_frame)(struct hub *hub, const struct frame *frame);
+    /* Some were not told: read anew what was only heard of. */
+    void (*on_lost)(struct hub *hub);
+    struct hub_listener *next;
+};
+
 struct hub {
     pthread_t thread;
     struct mailbox mailbox;
@@ -32,6 +46,11 @@ struct hub {
     struct deadline_wheel wheel;
     int64_t now_ms;       /* clock_now_ms() of this turn */
     int64_t timers_set;   /* none: it sleeps until a letter comes */
+    /* news */
+    struct hub_listener *listeners;
+    atomic_int messages_wanted; /* parts that want new_message now: hub_want_messages */
+    struct letter lost;
+    atomic_bool lost_posted;
     /* sessions */
     struct session *sessions; /* by realm, user and name */
     struct session *names;    /* by name alone */
@@ -42,6 +61,13 @@ struct hub {
 void hub_timer_set(struct hub *hub, struct hub_timer *timer, int64_t delay_ms);
 /* No error when it is not set. */
 void hub_timer_remove(struct hub *hub, struct hub_timer *timer);
+
+/* For life. */
+void hub_listen(struct hub *hub, struct hub_listener *listener);
+/* One part more (+1) or less (-1) wants messages; those committed before may be missed. */
+void hub_want_messages(struct hub *hub, int change);
+/* From any thread: the listeners are told on_lost, once for all that is lost until then. */
+void hub_news_lost(struct hub *hub);
 
 /* From any thread: `letter.on_read` runs on the hub's. */
 static inline void hub_post(struct hub *hub, struct letter *letter)

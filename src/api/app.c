@@ -76,18 +76,25 @@ static void post_news(struct desk *desk, struct frame *const *frames, int count)
     worker_post(desk->worker, &news->letter);
 }
 
-static void on_news(void *context, struct frame *const *frames, int count)
+static void tell_workers(struct app *app, struct frame *const *frames, int count)
 {
-    struct app *app = context;
     int workers = server_worker_count(app->server);
     for (int i = 0; i < workers; i++)
         post_news(app->desks[i], frames, count);
 }
 
+/* The workers first: what the hub makes of it follows it there. */
+static void on_news(void *context, struct frame *const *frames, int count)
+{
+    struct app *app = context;
+    tell_workers(app, frames, count);
+    hub_news(app->hub, frames, count);
+}
+
 static void on_signal(void *context, struct frame *frame)
 {
     metric_add(METRIC_PUBLISHED_EPHEMERAL, 1);
-    on_news(context, &frame, 1);
+    tell_workers(context, &frame, 1);
 }
 
 /* -- what the server calls ------------------------------------------------------------------ */

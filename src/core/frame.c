@@ -116,7 +116,7 @@ static int frame_make(const struct frame_spec *spec, struct span body, struct fr
     if (wire > EVENT_BYTES_MAX)
         return ERR_FULL;
     size_t names = spec->realm.len + spec->room.len + spec->user.len + spec->spared.len +
-                   spec->spared_user.len + 5;
+                   spec->spared_user.len + spec->sender.len + 6;
     struct frame *frame = malloc(sizeof(*frame) + names + wire);
     if (!frame)
         return ERR_MEMORY;
@@ -134,6 +134,7 @@ static int frame_make(const struct frame_spec *spec, struct span body, struct fr
     frame->user = place_name(&at, spec->user);
     frame->spared = place_name(&at, spec->spared);
     frame->spared_user = place_name(&at, spec->spared_user);
+    frame->sender = place_name(&at, spec->sender);
     frame->wire = at;
     put_block(frame, spec, body);
     assert(frame->size <= wire);

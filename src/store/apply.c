@@ -121,6 +121,8 @@ int act_frame(struct act *act, struct ledger_event *event, struct frame **ret)
     event->spared = command->spared;
     struct frame_spec spec = ledger_frame_spec(event, command->realm);
     spec.room = command->room;
+    if (event->type == EVENT_NEW_MESSAGE)
+        spec.sender = command->actor.user;
     spec.spared_user = command->spared.data ? command->actor.user : (struct span){0};
     spec.own_body = event->own_body;
     return frame_new(&spec, ret);

@@ -34,6 +34,7 @@ static void follow(void *context, struct frame *const *frames, int count)
         followed->ends_watching = frame->ends_watching;
         copy_name(followed->room, frame->room);
         copy_name(followed->user, frame->user);
+        copy_name(followed->sender, frame->sender);
     }
     pthread_mutex_unlock(&play->lock);
     __atomic_sub_fetch(&play->telling, 1, __ATOMIC_SEQ_CST);

@@ -30,6 +30,7 @@ struct followed {
     enum event_type type;
     bool ends_watching;
     char room[IDENT_BYTES_MAX + 1], user[IDENT_BYTES_MAX + 1];
+    char sender[IDENT_BYTES_MAX + 1];
 };
 
 struct play {

@@ -13,6 +13,8 @@ static void ids_and_numbers_rise_by_one_journal(void **state)
         play_say(play, i % 2 ? "ann" : "bob", "tea", name);
     }
     assert_int_equal(play->followed_count, 53);
+    assert_string_equal(play->followed[2].sender, "");
+    assert_string_equal(play->followed[3].sender, "bob");
     for (int i = 0; i < play->followed_count; i++) {
         assert_int_equal(play->followed[i].number, i + 1);
         if (i > 0)
