@@ -90,7 +90,7 @@ struct settings {
     enum rooms_create rooms_create;
     bool rooms_auto_create;
     bool rooms_directory;      /* the directory of public rooms is on */
-    int64_t rooms_quiet_limit; /* members */
+    int64_t rooms_quiet_limit; /* members; 0: no room is quiet */
 
     /* presence, typing, receipts */
     int64_t presence_grace_ms;
@@ -114,5 +114,11 @@ struct settings {
     int64_t limits_connections;         /* 0 = what the open-files limit allows */
     int64_t limits_connections_reserve; /* of these, kept for short requests and `busy` */
 };
+
+/* In rooms with so many members there are no typing, presence, receipts and joins of others. */
+static inline bool settings_is_quiet(const struct settings *settings, int64_t members)
+{
+    return settings->rooms_quiet_limit > 0 && members > settings->rooms_quiet_limit;
+}
 
 #endif

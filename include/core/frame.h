@@ -23,7 +23,7 @@
 /* Who a frame is for. */
 enum audience {
     AUDIENCE_ROOM,    /* members of `room`, and its watchers if the type is for them */
-    AUDIENCE_USER,    /* all sessions of `user` */
+    AUDIENCE_USER,    /* all sessions of `user`; with a room: those that follow it, or all */
     AUDIENCE_REALM,   /* everyone of `realm` */
     AUDIENCE_SESSION, /* made for one session: never dispatched */
 };
@@ -37,6 +37,8 @@ struct frame {
     uint8_t audience;     /* enum audience */
     struct event_id id;   /* 0-0: ephemeral */
     uint64_t number;      /* dense number within the realm's journal; 0: ephemeral */
+    int64_t members;      /* of the room after a durable event of it (of a deleted one: before),
+                             as it is told to the follower; 0: not known */
     int64_t committed_us; /* clock_now_us() when it became visible; 0: replayed or made here */
     const char *realm;    /* never NULL but for AUDIENCE_SESSION */
     const char *room;     /* NULL if none */
@@ -56,6 +58,7 @@ struct frame_spec {
     struct span type_name; /* only EVENT_CUSTOM: the whole type */
     struct event_id id;
     uint64_t number;
+    int64_t members;
     int64_t timestamp_ms;  /* 0: none in the JSON */
     struct span realm, room, user, spared, spared_user; /* data NULL: none */
     struct span sender;    /* data NULL: none */

@@ -55,6 +55,8 @@ static inline bool is_move(const struct frame *frame)
     return frame->room && frame->user && (is_join(frame) || frame->type == EVENT_USER_LEFT);
 }
 
+/* Is this frame of AUDIENCE_USER for this session of the user? */
+bool is_addressed(const struct subscriber *subscriber, const struct frame *frame);
 /* The encoding of a frame that this subscriber is given. */
 struct frame *version_for(struct frame *frame, const struct subscriber *subscriber);
 bool is_spared(const struct subscriber *subscriber, const struct frame *frame);

@@ -31,8 +31,9 @@ MUST_CHECK int act_begin(struct act *act);
 /* The user with that id, added if not there. */
 MUST_CHECK int act_user(struct act *act, struct span id, struct ledger_user *ret);
 
-/* The frame of an event of the room: `event` has type, place, bodies and what its type needs,
- * with room_id, user_id as texts; gets id, number, timestamp and sender. ERR_FULL: too large. */
+/* The frame of an event of the room: `event` has type, place, audience, bodies and what its type
+ * needs, with room_id, user_id as texts; gets id, number, timestamp and sender. ERR_FULL: too
+ * large. */
 MUST_CHECK int act_frame(struct act *act, struct ledger_event *event, struct frame **ret);
 /* Stores the event and takes over its frame. */
 MUST_CHECK int act_store(struct act *act, const struct ledger_event *event, struct frame *frame);

@@ -34,6 +34,7 @@ struct memory_place {
     struct memory_realm *realm;
     struct memory_events events;
     struct event_id gone;
+    bool is_swept; /* stands in the realm's `swept` */
 };
 
 struct memory_realm {
@@ -45,7 +46,7 @@ struct memory_realm {
     size_t trimmed;             /* of `all` */
     struct memory_room *rooms;  /* by id, not the deleted ones */
     struct memory_user *users;  /* by id */
-    struct memory_room **swept; /* every room, for the sweep */
+    struct memory_place **swept; /* rooms and users with events, for the sweep */
     size_t swept_count, swept_size, swept_at;
     UT_hash_handle hh;
 };
@@ -149,6 +150,8 @@ struct memory_place *memory_place_at(struct memory_ledger *ledger, place_number 
 /* Gives the place its number. ERR_MEMORY. */
 MUST_CHECK int memory_place_add(struct memory_ledger *ledger, struct memory_place *place,
                                 enum memory_place_kind kind, struct memory_realm *realm);
+/* Has the place swept from here on; repeats are fine. ERR_MEMORY. */
+MUST_CHECK int memory_sweep(struct memory_place *place);
 /* A copy of `text` in `*owned`, which is freed. An absent text stays absent. */
 MUST_CHECK int memory_text_set(struct span *owned, struct span text);
 /* Room for one more of `items`. ERR_MEMORY. */

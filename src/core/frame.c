@@ -126,6 +126,7 @@ static int frame_make(const struct frame_spec *spec, struct span body, struct fr
         .ends_watching = spec->ends_watching,
         .id = spec->id,
         .number = spec->number,
+        .members = spec->members,
     };
     atomic_init(&frame->refs, 1);
     char *at = (char *)(frame + 1);

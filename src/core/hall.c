@@ -185,8 +185,10 @@ static void dispatch_to_room(struct hall_realm *realm, struct frame *frame)
 static void dispatch_to_user(struct hall_realm *realm, struct frame *frame)
 {
     struct hall_user *user = realm_find_user(realm, frame->user);
-    for (struct subscriber *at = user ? user->subscribers : NULL; at; at = at->user_next)
-        push_live(at, frame);
+    for (struct subscriber *at = user ? user->subscribers : NULL; at; at = at->user_next) {
+        if (is_addressed(at, frame))
+            push_live(at, frame);
+    }
 }
 
 static void dispatch_moves(struct hall_realm *realm, struct frame *frame)

@@ -10,6 +10,14 @@ struct frame *version_for(struct frame *frame, const struct subscriber *subscrib
     return own ? frame->own : frame;
 }
 
+bool is_addressed(const struct subscriber *subscriber, const struct frame *frame)
+{
+    if (!frame->room || subscriber->follows_all)
+        return true;
+    const struct hall_room *room = realm_find_room(subscriber->realm, frame->room);
+    return room && follow_find(subscriber, room);
+}
+
 bool is_spared(const struct subscriber *subscriber, const struct frame *frame)
 {
     return frame->spared && subscriber->session && frame->spared_user &&

@@ -51,7 +51,8 @@ static bool sees(const struct subscriber *subscriber, const struct frame *frame,
                  const struct frame *const *moves, int move_count)
 {
     if (frame->audience == AUDIENCE_USER)
-        return strcmp(frame->user, subscriber->user->name) == 0;
+        return strcmp(frame->user, subscriber->user->name) == 0 &&
+               is_addressed(subscriber, frame);
     if (frame->audience != AUDIENCE_ROOM)
         return frame->audience == AUDIENCE_REALM;
     struct hall_room *room = realm_find_room(subscriber->realm, frame->room);

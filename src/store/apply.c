@@ -117,7 +117,6 @@ int act_frame(struct act *act, struct ledger_event *event, struct frame **ret)
     assert(event_id_compare(event->id, scene->realm.head) > 0);
     event->number = scene->realm.head_number + 1;
     event->timestamp_ms = act->apply->now_ms;
-    event->audience = AUDIENCE_ROOM;
     event->spared = command->spared;
     struct frame_spec spec = ledger_frame_spec(event, command->realm);
     spec.room = command->room;
@@ -125,6 +124,7 @@ int act_frame(struct act *act, struct ledger_event *event, struct frame **ret)
         spec.sender = command->actor.user;
     spec.spared_user = command->spared.data ? command->actor.user : (struct span){0};
     spec.own_body = event->own_body;
+    spec.members = act->room.id.data ? act->room.member_count : scene->room.info.member_count;
     return frame_new(&spec, ret);
 }
 

@@ -30,6 +30,24 @@ static json_t *with(json_t *object, const char *name, json_t *value)
     return NULL;
 }
 
+/* In a large room joins and leaves are told to the person concerned alone: they stand under the
+ * user's own place, so that nobody else's replay walks over them. */
+static void make_quiet(struct ledger_event *event, json_t **body, json_t **own)
+{
+    event->place = event->user;
+    event->audience = AUDIENCE_USER;
+    if (*own) {
+        json_decref(*body);
+        *body = *own;
+        *own = NULL;
+    }
+}
+
+static bool is_quiet(const struct act *act)
+{
+    return settings_is_quiet(act->apply->settings, act->room.member_count);
+}
+
 static struct ledger_event event_about(const struct act *act, enum event_type type,
                                        const struct ledger_user *user)
 {
@@ -61,6 +79,8 @@ int act_enter(struct act *act, const struct ledger_user *user, enum role role, b
         json_decref(body);
         return ERR_MEMORY;
     }
+    if (is_quiet(act))
+        make_quiet(&event, &body, &own);
     err = act_emit(act, &event, body, own);
     if (!err && open_tenure)
         err = ledger->ops->tenure_open(ledger, user->place, room, event.id);
@@ -73,7 +93,11 @@ static int part(struct act *act, const struct ledger_user *user, const char *rea
     struct ledger *ledger = act->ledger;
     place_number room = act->scene.room.place;
     struct ledger_event event = event_about(act, EVENT_USER_LEFT, user);
-    int err = act_emit(act, &event, with(person(act, user), "reason", json_string(reason)), NULL);
+    json_t *body = with(person(act, user), "reason", json_string(reason)), *own = NULL;
+    if (is_quiet(act))
+        make_quiet(&event, &body, &own);
+    act->room.member_count--;
+    int err = act_emit(act, &event, body, own);
     if (!err)
         err = ledger->ops->tenure_close(ledger, user->place, room, event.id);
     if (!err)

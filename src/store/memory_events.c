@@ -6,8 +6,8 @@
 
 /* Trimmed events that wait in a realm's array before it is swept. */
 #define TRIMMED_KEPT_MIN 256
-/* Rooms looked at for old events with every event that is added. */
-#define ROOMS_SWEPT 2
+/* Places looked at for old events with every event that is added. */
+#define PLACES_SWEPT 2
 /* Events taken out of one room at once. */
 #define EVENTS_SWEPT 64
 
@@ -233,17 +233,17 @@ static void sweep_realm(struct memory_realm *realm)
     realm->trimmed = 0;
 }
 
-static void trim_oldest(struct memory_ledger *memory, struct memory_room *room)
+static void trim_oldest(struct memory_ledger *memory, struct memory_place *place)
 {
-    struct memory_events *events = &room->place.events;
+    struct memory_events *events = &place->events;
     struct memory_event *event = events->items[events->first];
-    struct memory_realm *realm = room->place.realm;
+    struct memory_realm *realm = place->realm;
     events_pop(events, event);
     if (event->event.type == EVENT_NEW_MESSAGE)
         pop_message(memory, event);
     event->trimmed = true;
     realm->trimmed++;
-    room->place.gone = event->event.id;
+    place->gone = event->event.id;
     if (event_id_compare(event->event.id, realm->place.gone) > 0)
         realm->place.gone = event->event.id;
 }
@@ -256,28 +256,28 @@ static bool is_too_old(const struct memory_ledger *memory, const struct memory_e
 }
 
 /* The last entry of a realm always stays. */
-static void trim_room(struct memory_ledger *memory, struct memory_room *room, int64_t now_ms)
+static void trim_place(struct memory_ledger *memory, struct memory_place *place, int64_t now_ms)
 {
-    const struct memory_events *events = &room->place.events;
+    const struct memory_events *events = &place->events;
     int64_t max = memory->settings->journal_room_events_max;
     for (int i = 0; i < EVENTS_SWEPT && count_of(events) > 0; i++) {
         const struct memory_event *oldest = events->items[events->first];
-        bool last = event_id_compare(oldest->event.id, room->place.realm->head) == 0;
-        bool many = max > 0 && count_of(events) > (size_t)max;
+        bool last = event_id_compare(oldest->event.id, place->realm->head) == 0;
+        bool many = place->kind == MEMORY_ROOM && max > 0 && count_of(events) > (size_t)max;
         if (last || (!many && !is_too_old(memory, oldest, now_ms)))
             return;
-        trim_oldest(memory, room);
+        trim_oldest(memory, place);
     }
 }
 
 static void trim(struct memory_ledger *memory, struct memory_realm *realm,
                  struct memory_place *place, int64_t now_ms)
 {
-    if (place->kind == MEMORY_ROOM)
-        trim_room(memory, container_of(place, struct memory_room, place), now_ms);
-    for (int i = 0; i < ROOMS_SWEPT && realm->swept_count > 0; i++) {
+    if (place->kind != MEMORY_REALM)
+        trim_place(memory, place, now_ms);
+    for (int i = 0; i < PLACES_SWEPT && realm->swept_count > 0; i++) {
         realm->swept_at = (realm->swept_at + 1) % realm->swept_count;
-        trim_room(memory, realm->swept[realm->swept_at], now_ms);
+        trim_place(memory, realm->swept[realm->swept_at], now_ms);
     }
     if (realm->trimmed > TRIMMED_KEPT_MIN && realm->trimmed > count_of(&realm->all) / 2)
         sweep_realm(realm);
@@ -303,6 +303,8 @@ static int event_add(struct ledger *ledger, place_number number, const struct le
     int err = events_reserve(&realm->all);
     if (!err)
         err = events_reserve(&place->events);
+    if (!err && place->kind != MEMORY_REALM)
+        err = memory_sweep(place);
     if (!err && message)
         err = find_standing(memory, event, &standing);
     if (!err && message)

@@ -84,6 +84,20 @@ int memory_place_add(struct memory_ledger *ledger, struct memory_place *place,
     return 0;
 }
 
+int memory_sweep(struct memory_place *place)
+{
+    struct memory_realm *realm = place->realm;
+    if (place->is_swept)
+        return 0;
+    int err = memory_grow(&realm->swept, &realm->swept_size, realm->swept_count,
+                          sizeof(*realm->swept));
+    if (err)
+        return err;
+    realm->swept[realm->swept_count++] = place;
+    place->is_swept = true;
+    return 0;
+}
+
 static struct ledger_realm realm_given(const struct memory_realm *realm)
 {
     return (struct ledger_realm){

@@ -81,9 +81,6 @@ static int room_add(struct ledger *ledger, place_number realm, const struct room
     if (!err)
         err = set_info(room, info);
     if (!err)
-        err = memory_grow(&owner->swept, &owner->swept_size, owner->swept_count,
-                          sizeof(*owner->swept));
-    if (!err)
         err = memory_place_add(memory, &room->place, MEMORY_ROOM, owner);
     if (err) {
         info_free(&room->info);
@@ -91,7 +88,6 @@ static int room_add(struct ledger *ledger, place_number realm, const struct room
         return err;
     }
     room->info.created_at_ms = info->created_at_ms;
-    owner->swept[owner->swept_count++] = room;
     HASH_ADD_KEYPTR(hh, owner->rooms, room->info.id.data, room->info.id.len, room);
     *ret = room->place.number;
     return 0;

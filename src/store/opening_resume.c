@@ -153,7 +153,7 @@ int opening_resume(struct opening *opening)
     if (!opening->realm.place)
         return 0;
     view_init(&view);
-    int err = view_load(&view, opening->ledger, opening->realm.place, opening->user.place,
+    int err = view_load(&view, opening->ledger, opening->realm.place, &opening->user,
                         &open->follow, open->start);
     if (!err)
         err = add_expired_gaps(opening, &view);

@@ -49,13 +49,14 @@ static bool is_told(const struct journal_gap *gap, const struct journal_gap *tol
     return false;
 }
 
-/* Sets `*ret_lost` when the room has lost something that the view shows above `after`. */
+/* Sets `*ret_lost` when the source has lost something that the view shows above `after`; of the
+ * user's own place the gap names no room. */
 static int expired_gap(struct ledger *ledger, const struct ledger_realm *realm,
                        const struct view *view, const struct source *source, struct event_id after,
                        struct arena *scratch, struct journal_gap *gap, bool *ret_lost)
 {
-    struct ledger_room room;
-    int err = ledger->ops->room_at(ledger, source->place, scratch, &room);
+    struct ledger_room room = {.gone = view->own_gone};
+    int err = source->is_own ? 0 : ledger->ops->room_at(ledger, source->place, scratch, &room);
     if (err)
         return err;
     *ret_lost = view_overlaps(view, source, after, room.gone);
@@ -78,7 +79,7 @@ static int collect_expired(struct ledger *ledger, const struct ledger_realm *rea
         struct journal_gap gap;
         struct arena scratch;
         bool lost = false;
-        if (!view->sources[i].is_room)
+        if (!view->sources[i].is_room && !view->sources[i].is_own)
             continue;
         arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
         err = expired_gap(ledger, realm, view, &view->sources[i], after, &scratch, &gap, &lost);
@@ -241,7 +242,7 @@ static int read_page(struct ledger *ledger, const struct ledger_realm *realm,
     arena_fini(&scratch);
     if (err && err != ERR_NOT_FOUND)
         return err;
-    err = view_load(view, ledger, realm->place, user.place, &page->follow, page->after);
+    err = view_load(view, ledger, realm->place, &user, &page->follow, page->after);
     if (!err)
         err = reading_expired(ledger, realm, view, page->after, page->told, page->told_count,
                               &page->request.arena, &page->gaps, &page->gap_count);

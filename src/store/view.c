@@ -233,8 +233,11 @@ static int load(struct loading *loading, place_number realm, place_number user,
         if (named->place && named->watched && !named->done)
             err = add_room(loading, NULL, 0, named);
     }
-    if (!err && user)
+    if (!err && user) {
         err = view_add(loading->view, user, false, EVENT_ID_NONE, false);
+        if (!err)
+            loading->view->sources[loading->view->count - 1].is_own = true;
+    }
     if (!err)
         err = view_add(loading->view, realm, false, EVENT_ID_NONE, false);
     return err;
@@ -242,12 +245,15 @@ static int load(struct loading *loading, place_number realm, place_number user,
 
 #define LOADING_BYTES_MAX (64u << 20)
 
-int view_load(struct view *view, struct ledger *ledger, place_number realm, place_number user,
-              const struct follow_spec *follow, struct event_id after)
+int view_load(struct view *view, struct ledger *ledger, place_number realm,
+              const struct ledger_user *user, const struct follow_spec *follow,
+              struct event_id after)
 {
+    view->all = follow->all;
+    view->own_gone = user->gone;
     struct loading loading = {.view = view, .ledger = ledger, .follow = follow};
     arena_init(&loading.arena, LOADING_BYTES_MAX);
-    int err = load(&loading, realm, user, after);
+    int err = load(&loading, realm, user->place, after);
     arena_fini(&loading.arena);
     free(loading.named);
     free(loading.tenures);
@@ -283,18 +289,39 @@ static int first_stretch(const struct view *view, const struct source *source, s
     return low;
 }
 
+/* A tenure of a room that is followed begins or ends at this id. */
+static bool is_end_of_tenure(const struct view *view, struct event_id id)
+{
+    for (int i = 0; i < view->stretch_count; i++) {
+        const struct stretch *stretch = &view->stretches[i];
+        if (!stretch->watched &&
+            (event_id_compare(stretch->from, id) == 0 || event_id_compare(stretch->until, id) == 0))
+            return true;
+    }
+    return false;
+}
+
+bool view_shows_within(const struct view *view, const struct source *source, bool watched,
+                       struct event_id id, enum event_type type)
+{
+    if (type == EVENT_NONE || (watched && !event_type_is_for_watchers(type)))
+        return false;
+    bool is_move = type == EVENT_USER_JOINED || type == EVENT_USER_LEFT;
+    return !source->is_own || view->all || !is_move || is_end_of_tenure(view, id);
+}
+
 bool view_shows(const struct view *view, place_number place, struct event_id id,
                 enum event_type type)
 {
     const struct source *source = find_source(view, place);
-    if (!source || type == EVENT_NONE)
+    if (!source)
         return false;
     int at = first_stretch(view, source, id);
     if (at == source->count)
         return false;
     const struct stretch *stretch = &view->stretches[source->first + at];
     return event_id_compare(stretch->from, id) <= 0 &&
-           (!stretch->watched || event_type_is_for_watchers(type));
+           view_shows_within(view, source, stretch->watched, id, type);
 }
 
 bool view_overlaps(const struct view *view, const struct source *source, struct event_id after,

@@ -31,7 +31,9 @@ static void follow(void *context, struct frame *const *frames, int count)
         followed->id = frame->id;
         followed->number = frame->number;
         followed->type = frame->type;
+        followed->audience = (enum audience)frame->audience;
         followed->ends_watching = frame->ends_watching;
+        followed->members = frame->members;
         copy_name(followed->room, frame->room);
         copy_name(followed->user, frame->user);
         copy_name(followed->sender, frame->sender);

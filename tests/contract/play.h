@@ -28,7 +28,9 @@ struct followed {
     struct event_id id;
     uint64_t number;
     enum event_type type;
+    enum audience audience;
     bool ends_watching;
+    int64_t members;
     char room[IDENT_BYTES_MAX + 1], user[IDENT_BYTES_MAX + 1];
     char sender[IDENT_BYTES_MAX + 1];
 };
@@ -116,5 +118,6 @@ int run_history_tests(void);
 int run_state_tests(void);
 int run_order_tests(void);
 int run_random_tests(void);
+int run_quiet_tests(void);
 
 #endif

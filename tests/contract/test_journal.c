@@ -19,5 +19,6 @@ int main(int argc, char **argv)
     failed += run_state_tests();
     failed += run_order_tests();
     failed += run_random_tests();
+    failed += run_quiet_tests();
     return failed;
 }

@@ -10,29 +10,7 @@
 #include <time.h>
 
 #include "base/err.h"
-#include "core/hall.h"
-
-enum { USERS = 4, ROOMS = 6, PUBLIC_ROOMS = 3, CLIENTS = 24 };
-enum { STEPS = 6000, EVENTS_MAX = STEPS + 64 };
-
-struct fact {
-    struct frame *frame;
-    int room, user; /* user: of a join or leave; else -1 */
-    enum event_type type;
-    bool member[USERS]; /* of the room, when it happened (the mover included) */
-};
-
-static struct fact facts[EVENTS_MAX];
-static int fact_count, dispatched;
-static bool members[ROOMS][USERS];
-static int64_t now_ms;
-static uint64_t random_state;
-
-static uint32_t rnd(uint32_t below)
-{
-    random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (uint32_t)(random_state >> 33) % below;
-}
+#include "facts.h"
 
 /* -- clients ------------------------------------------------------------------------------ */
 
@@ -60,29 +38,18 @@ struct client {
 
 static struct client clients[CLIENTS];
 static struct hall hall;
+static int dispatched; /* facts that the hall was told */
 static bool losing; /* news is lost, and the hall has not been told yet */
 static long received, overflows, page_count, opens, denials, repeats, losses, breaks;
 
 static bool may_see(const struct client *client, const struct fact *fact)
 {
     bool named = client->named & (1u << fact->room);
+    if (fact->quiet && fact->user != client->user)
+        return false;
     if (fact->member[client->user])
         return client->all || named;
     return named && fact->room < PUBLIC_ROOMS && event_type_is_for_watchers(fact->type);
-}
-
-/* Position in facts of an id: how many entries are at or below it. */
-static int position_of(struct event_id id)
-{
-    int low = 0, high = fact_count;
-    while (low < high) {
-        int middle = (low + high) / 2;
-        if (event_id_compare(facts[middle].frame->id, id) <= 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
 }
 
 static void fail(const struct client *client, const char *what, struct event_id id)
@@ -207,46 +174,6 @@ static void on_broken(struct subscriber *subscriber)
 static const struct subscriber_ops ops = {on_queued, on_page_needed, on_live, on_denied, on_broken};
 
 /* -- the journal -------------------------------------------------------------------------- */
-
-static struct event_id head_id(void)
-{
-    return fact_count ? facts[fact_count - 1].frame->id : EVENT_ID_NONE;
-}
-
-static void append(enum event_type type, int room, int user)
-{
-    char room_name[16], user_name[16], body[256];
-    struct fact *fact = &facts[fact_count];
-    snprintf(room_name, sizeof(room_name), "r%d", room);
-    snprintf(user_name, sizeof(user_name), "u%d", user < 0 ? 0 : user);
-    snprintf(body, sizeof(body), "{\"roomId\":\"%s\",\"filler\":\"%.*s\"}", room_name,
-             (int)rnd(150), "....................................................................."
-             "..................................................................................");
-    bool same_ms = fact_count && rnd(3) == 0;
-    struct event_id last = head_id();
-    struct frame_spec spec = {
-        .type = type,
-        .audience = AUDIENCE_ROOM,
-        .id = same_ms ? event_id_next(last)
-                      : (struct event_id){(uint64_t)now_ms > last.ms ? (uint64_t)now_ms
-                                                                     : last.ms + 1, 0},
-        .number = (uint64_t)fact_count + 1,
-        .realm = span_text("main"),
-        .room = span_text(room_name),
-        .user = user < 0 ? (struct span){NULL, 0} : span_text(user_name),
-        .body = span_text(body),
-    };
-    assert(frame_new(&spec, &fact->frame) == 0);
-    fact->type = type;
-    fact->room = room;
-    fact->user = user;
-    if (type == EVENT_USER_JOINED)
-        members[room][user] = true;
-    memcpy(fact->member, members[room], sizeof(fact->member));
-    if (type == EVENT_USER_LEFT)
-        members[room][user] = false;
-    fact_count++;
-}
 
 /* Answers a page as the journal would: a snapshot of now, some events, cut at a limit. */
 static void answer_page(struct client *client)
@@ -453,12 +380,10 @@ static void finish(void)
 static void run(uint64_t seed, int steps)
 {
     struct hall_limits limits = {.queue_bytes_max = 2048, .ring_age_max_ms = 500};
-    random_state = seed;
+    facts_begin(seed);
     losing = false;
     received = overflows = page_count = opens = denials = repeats = losses = breaks = 0;
-    fact_count = dispatched = 0;
-    now_ms = 1000;
-    memset(members, 0, sizeof(members));
+    dispatched = 0;
     memset(clients, 0, sizeof(clients));
     limits.ring_bytes_max = rnd(3) == 0 ? 1000 : 16384;
     hall_init(&hall, &limits);
@@ -476,8 +401,7 @@ static void run(uint64_t seed, int steps)
     hall_abandon(hall_open(&hall, span_text("other"), now_ms), now_ms);
     assert(!hall_find(&hall, span_text("main")));
     hall_fini(&hall);
-    for (int i = 0; i < fact_count; i++)
-        frame_unref(facts[i].frame);
+    facts_end();
     printf("seed %llu: %d events, %ld received, %ld opens, %ld again, %ld pages, "
            "%ld fall-backs, %ld denials, %ld losses, %ld broken\n",
            (unsigned long long)seed, fact_count, received, opens, repeats, page_count,

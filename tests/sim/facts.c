@@ -1,0 +1,92 @@
+#include "facts.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+struct fact facts[EVENTS_MAX];
+int fact_count;
+bool members[ROOMS][USERS];
+int64_t now_ms;
+static uint64_t random_state;
+
+void facts_begin(uint64_t seed)
+{
+    random_state = seed;
+    fact_count = 0;
+    now_ms = 1000;
+    memset(members, 0, sizeof(members));
+}
+
+void facts_end(void)
+{
+    for (int i = 0; i < fact_count; i++)
+        frame_unref(facts[i].frame);
+}
+
+uint32_t rnd(uint32_t below)
+{
+    random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (uint32_t)(random_state >> 33) % below;
+}
+
+int position_of(struct event_id id)
+{
+    int low = 0, high = fact_count;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (event_id_compare(facts[middle].frame->id, id) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct event_id head_id(void)
+{
+    return fact_count ? facts[fact_count - 1].frame->id : EVENT_ID_NONE;
+}
+
+static int member_count(int room)
+{
+    int count = 0;
+    for (int user = 0; user < USERS; user++)
+        count += members[room][user];
+    return count;
+}
+
+void append(enum event_type type, int room, int user)
+{
+    char room_name[16], user_name[16], body[256];
+    struct fact *fact = &facts[fact_count];
+    snprintf(room_name, sizeof(room_name), "r%d", room);
+    snprintf(user_name, sizeof(user_name), "u%d", user < 0 ? 0 : user);
+    snprintf(body, sizeof(body), "{\"roomId\":\"%s\",\"filler\":\"%.*s\"}", room_name,
+             (int)rnd(150), "....................................................................."
+             "..................................................................................");
+    bool same_ms = fact_count && rnd(3) == 0;
+    if (type == EVENT_USER_JOINED)
+        members[room][user] = true;
+    fact->quiet = user >= 0 && member_count(room) > QUIET_LIMIT;
+    struct event_id last = head_id();
+    struct frame_spec spec = {
+        .type = type,
+        .audience = fact->quiet ? AUDIENCE_USER : AUDIENCE_ROOM,
+        .id = same_ms ? event_id_next(last)
+                      : (struct event_id){(uint64_t)now_ms > last.ms ? (uint64_t)now_ms
+                                                                     : last.ms + 1, 0},
+        .number = (uint64_t)fact_count + 1,
+        .realm = span_text("main"),
+        .room = span_text(room_name),
+        .user = user < 0 ? (struct span){NULL, 0} : span_text(user_name),
+        .body = span_text(body),
+    };
+    assert(frame_new(&spec, &fact->frame) == 0);
+    fact->type = type;
+    fact->room = room;
+    fact->user = user;
+    memcpy(fact->member, members[room], sizeof(fact->member));
+    if (type == EVENT_USER_LEFT)
+        members[room][user] = false;
+    fact_count++;
+}
