@@ -46,10 +46,15 @@ struct errand *errand_after(struct errand *before, void (*on_done)(struct errand
 /* Parses the body; false when it has answered already. */
 bool errand_body(struct errand *errand);
 
-/* Start; each ends in on_done or in a problem. */
+/* Start; each ends in on_done or in a problem. Those of a batch are started in their turn. */
 void errand_append(struct errand *errand);
 void errand_read(struct errand *errand, enum read_what what);
 void errand_history(struct errand *errand);
+
+/* For batches: starts what waited for its turn; goes on with one whose command was carried out with
+ * others, as `common.err` and the command's outcome say. */
+void errand_resume(struct errand *errand);
+void errand_conclude(struct errand *errand);
 
 /* Answer and give everything back. `field` may be NULL. */
 void errand_refuse(struct errand *errand, int err, const char *field);

@@ -52,10 +52,14 @@ struct limiter;
 MUST_CHECK struct limiter *limiter_new(const struct settings *settings);
 struct limiter *limiter_free(struct limiter *limiter);
 
-/* Takes one from the bucket of `limit`; false when it is empty. LIMIT_FANOUT: takes nothing,
- * false while it is below zero. `ret` may be NULL. `now_ms`: clock_now_ms(). */
+/* Takes `cost` from the bucket of `limit`; false, and nothing taken, when it holds less.
+ * LIMIT_FANOUT: takes nothing, false while it is below zero. `ret` may be NULL. `now_ms`:
+ * clock_now_ms(). */
 bool limiter_take(struct limiter *limiter, enum limit limit, const struct limit_subject *subject,
-                  int64_t now_ms, struct limit_verdict *ret);
+                  int64_t cost, int64_t now_ms, struct limit_verdict *ret);
+/* Puts back what was taken and not used. */
+void limiter_give_back(struct limiter *limiter, enum limit limit,
+                       const struct limit_subject *subject, int64_t cost, int64_t now_ms);
 /* Charges `bytes` times readers to the budget of fan-out. */
 void limiter_charge(struct limiter *limiter, const struct limit_subject *subject, int64_t bytes,
                     int64_t now_ms);

@@ -13,6 +13,8 @@
 bool rates_take(struct request *request, enum limit limit);
 /* What the route asks for. */
 bool rates_take_for_route(struct request *request);
+/* What the commands of a batch ask for, as a whole: how many of each rate. */
+bool rates_take_for_batch(struct request *request, const int counts[RATE_COUNT]);
 /* Charges bytes times readers to the user's budget of fan-out, which LIMIT_FANOUT asks for. */
 void rates_charge(struct request *request, int64_t bytes);
 

@@ -13,10 +13,12 @@
 #ifndef TIDINGS_API_ROUTES_H
 #define TIDINGS_API_ROUTES_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "api/app.h"
 
+struct batch;
 struct ticket;
 
 #define ROUTE_PARAMETERS_MAX 3
@@ -29,7 +31,8 @@ enum route_access {
     ACCESS_ADMIN,   /* on the admin listener without a token, elsewhere as ACCESS_SERVICE */
 };
 
-enum route_rate { RATE_NONE, RATE_REQUESTS, RATE_MESSAGES, RATE_TYPING, RATE_STREAMS };
+enum route_rate { RATE_NONE, RATE_REQUESTS, RATE_MESSAGES, RATE_TYPING, RATE_STREAMS,
+                  RATE_COUNT };
 
 struct route {
     enum method method;
@@ -49,6 +52,8 @@ struct exchange {
     bool by_cookie;            /* the token came by the cookie */
     struct worker_timer pause; /* before a 401 or 403 of a stream */
     struct ticket *ticket;     /* of a long-poll under way */
+    struct batch *batch;       /* the request is one of its commands; NULL: it came by itself */
+    const json_t *item;        /* of a batch: the command, which stands for the body. Borrowed */
 };
 
 static inline struct exchange *request_exchange(const struct request *request)
@@ -76,6 +81,12 @@ void routes_on_request(struct request *request);
 bool route_matches(const char *pattern, struct span path, struct span ret[ROUTE_PARAMETERS_MAX]);
 /* The table, ended by a row without a pattern. */
 const struct route *routes_table(void);
+/* NULL: there is no such row. */
+const struct route *routes_find(enum method method, const char *pattern);
+/* What clients call that which a pattern has in braces ("roomId" for "{room}"); NULL: nothing. */
+const char *route_field(struct span brace);
+/* Whether `text` may stand there, decoded. */
+bool route_takes(struct span brace, struct span text);
 /* A line `METHOD pattern` for each row. */
 void routes_print(FILE *out);
 
@@ -108,5 +119,6 @@ void messages_get(struct request *request);
 void message_get(struct request *request);
 void events_post(struct request *request);
 void acks_post(struct request *request);
+void batch_post(struct request *request);
 
 #endif

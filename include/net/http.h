@@ -53,6 +53,8 @@ struct query_parameter {
                                 characters or no UTF-8; value data NULL: no `=` */
 };
 
+struct answer;
+
 struct request {
     struct worker *worker;
     struct arena arena;             /* for whatever lives as long as the request */
@@ -70,6 +72,9 @@ struct request {
     bool secure;                    /* https, here or at a trusted proxy */
     bool admin;                     /* came in on server.admin_listen */
     int64_t started_us;             /* clock_now_us() at the head */
+    void (*on_answered)(struct request *request, const struct answer *answer); /* NULL, but for a
+                                                 request that the application made: no connection
+                                                 stands behind it, and this takes its answer */
     void (*on_gone)(struct request *request); /* parked only: the peer left; the request is freed
                                                  after the call. NULL: it waits for its answer,
                                                  which nobody hears */

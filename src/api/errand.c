@@ -4,6 +4,7 @@
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 
+#include "api/batch.h"
 #include "api/problem.h"
 #include "base/err.h"
 #include "base/metric.h"
@@ -65,7 +66,11 @@ bool errand_body(struct errand *errand)
 {
     assert(!errand->json);
     const char *why = NULL;
-    int err = json_body_parse(errand->request->body, &errand->json, &why);
+    int err = 0;
+    if (request_exchange(errand->request)->item)
+        errand->json = json_incref((json_t *)request_exchange(errand->request)->item);
+    else
+        err = json_body_parse(errand->request->body, &errand->json, &why);
     if (!err) {
         errand->reader = (struct json_reader){.object = errand->json};
         return true;
@@ -124,10 +129,8 @@ static void measure(const struct errand *errand)
         metric_observe(METRIC_APPEND_US, (uint64_t)(clock_now_us() - errand->append.started_us));
 }
 
-static void on_read(struct letter *letter)
+void errand_conclude(struct errand *errand)
 {
-    struct errand *errand =
-        container_of(container_of(letter, struct journal_request, letter), struct errand, common);
     int err = errand_err(errand);
     measure(errand);
     if (err) {
@@ -138,43 +141,69 @@ static void on_read(struct letter *letter)
     errand->on_done(errand);
 }
 
-static struct journal *errand_start(struct errand *errand, enum errand_kind kind)
+static void on_read(struct letter *letter)
 {
+    errand_conclude(
+        container_of(container_of(letter, struct journal_request, letter), struct errand, common));
+}
+
+void errand_resume(struct errand *errand)
+{
+    struct journal *journal = request_app(errand->request)->journal;
+    switch (errand->kind) {
+    case ERRAND_IDLE:
+        assert(!"an errand that was not started");
+        break;
+    case ERRAND_APPEND:
+        journal_start_append(journal, &errand->append);
+        break;
+    case ERRAND_READ:
+        journal_start_read(journal, &errand->read);
+        break;
+    case ERRAND_HISTORY:
+        journal_start_history(journal, &errand->history);
+        break;
+    }
+}
+
+static void errand_start(struct errand *errand, enum errand_kind kind)
+{
+    struct batch *batch = request_exchange(errand->request)->batch;
     assert(errand->kind == ERRAND_IDLE);
     assert(errand->on_done);
     errand->kind = kind;
     errand->common.letter.on_read = on_read;
     errand->common.home = worker_mailbox(errand->request->worker);
-    return request_app(errand->request)->journal;
+    if (batch)
+        batch_take(batch, errand);
+    else
+        errand_resume(errand);
 }
 
 void errand_append(struct errand *errand)
 {
-    struct journal *journal = errand_start(errand, ERRAND_APPEND);
     errand->append.commands = &errand->command;
     errand->append.count = 1;
-    journal_start_append(journal, &errand->append);
+    errand_start(errand, ERRAND_APPEND);
 }
 
 void errand_read(struct errand *errand, enum read_what what)
 {
-    struct journal *journal = errand_start(errand, ERRAND_READ);
     errand->read.what = what;
     errand->read.realm = errand->command.realm;
     errand->read.room = errand->command.room;
     errand->read.actor = errand->command.actor;
     if (what == READ_ACCESS)
         errand->read.command = &errand->command;
-    journal_start_read(journal, &errand->read);
+    errand_start(errand, ERRAND_READ);
 }
 
 void errand_history(struct errand *errand)
 {
-    struct journal *journal = errand_start(errand, ERRAND_HISTORY);
     errand->history.realm = errand->command.realm;
     errand->history.room = errand->command.room;
     errand->history.actor = errand->command.actor;
-    journal_start_history(journal, &errand->history);
+    errand_start(errand, ERRAND_HISTORY);
 }
 
 void errand_answer(struct errand *errand, int status, struct json_writer *writer,

@@ -176,7 +176,7 @@ static int64_t debt_ms(const struct rate *rate, struct bounds bounds, int64_t no
 }
 
 bool limiter_take(struct limiter *limiter, enum limit limit, const struct limit_subject *subject,
-                  int64_t now_ms, struct limit_verdict *ret)
+                  int64_t cost, int64_t now_ms, struct limit_verdict *ret)
 {
     struct bounds bounds = bounds_of(limiter->settings, limit);
     if (bounds.rate_per_s == 0) {
@@ -192,7 +192,8 @@ bool limiter_take(struct limiter *limiter, enum limit limit, const struct limit_
     struct rate *rate = &find_bucket(&limiter->buckets[set * LIMITER_SET], key)->rate;
     if (limit == LIMIT_FANOUT)
         wait_ms = debt_ms(rate, bounds, now_ms);
-    else if (!rate_take(rate, bounds.rate_per_s, bounds.burst, 1, now_ms, &wait_ms) && wait_ms == 0)
+    else if (!rate_take(rate, bounds.rate_per_s, bounds.burst, cost, now_ms, &wait_ms) &&
+             wait_ms == 0)
         wait_ms = 1;
     if (ret)
         tell(rate, bounds, now_ms, wait_ms, ret);
@@ -200,17 +201,29 @@ bool limiter_take(struct limiter *limiter, enum limit limit, const struct limit_
     return wait_ms == 0;
 }
 
-void limiter_charge(struct limiter *limiter, const struct limit_subject *subject, int64_t bytes,
-                    int64_t now_ms)
+static void charge(struct limiter *limiter, enum limit limit, const struct limit_subject *subject,
+                   int64_t cost, int64_t now_ms)
 {
-    struct bounds bounds = bounds_of(limiter->settings, LIMIT_FANOUT);
+    struct bounds bounds = bounds_of(limiter->settings, limit);
     if (bounds.rate_per_s == 0)
         return;
-    uint64_t key = key_of(LIMIT_FANOUT, subject);
+    uint64_t key = key_of(limit, subject);
     size_t set = key % SETS;
     struct stripe *stripe = &limiter->stripes[set % STRIPES];
     pthread_mutex_lock(&stripe->lock);
     struct rate *rate = &find_bucket(&limiter->buckets[set * LIMITER_SET], key)->rate;
-    rate_charge(rate, bounds.rate_per_s, bounds.burst, bytes, now_ms);
+    rate_charge(rate, bounds.rate_per_s, bounds.burst, cost, now_ms);
     pthread_mutex_unlock(&stripe->lock);
+}
+
+void limiter_charge(struct limiter *limiter, const struct limit_subject *subject, int64_t bytes,
+                    int64_t now_ms)
+{
+    charge(limiter, LIMIT_FANOUT, subject, bytes, now_ms);
+}
+
+void limiter_give_back(struct limiter *limiter, enum limit limit,
+                       const struct limit_subject *subject, int64_t cost, int64_t now_ms)
+{
+    charge(limiter, limit, subject, -cost, now_ms);
 }

@@ -1,5 +1,6 @@
 #include "api/rates.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "api/refusal.h"
@@ -40,18 +41,25 @@ static void refuse(struct request *request, const struct limit_verdict *verdict)
         problem_answer(request, ERR_RATE_LIMITED, &detail);
 }
 
-bool rates_take(struct request *request, enum limit limit)
+static bool take(const struct request *request, enum limit limit, int64_t cost,
+                 struct limit_verdict *ret)
 {
     struct limit_subject subject = subject_of(request, limit);
+    return limiter_take(request_app(request)->limiter, limit, &subject, cost,
+                        worker_now_ms(request->worker), ret);
+}
+
+/* The commands of a batch were counted when it began. */
+bool rates_take(struct request *request, enum limit limit)
+{
     struct limit_verdict verdict;
-    if (limiter_take(request_app(request)->limiter, limit, &subject, worker_now_ms(request->worker),
-                     &verdict))
+    if (request_exchange(request)->batch || take(request, limit, 1, &verdict))
         return true;
     refuse(request, &verdict);
     return false;
 }
 
-bool rates_take_for_route(struct request *request)
+static enum limit limit_of(const struct request *request, enum route_rate rate)
 {
     static const enum limit limits[] = {
         [RATE_REQUESTS] = LIMIT_REQUESTS,
@@ -60,12 +68,39 @@ bool rates_take_for_route(struct request *request)
         [RATE_STREAMS] = LIMIT_STREAMS,
     };
     const struct identity *identity = request_identity(request);
+    assert(rate != RATE_NONE);
+    return identity && identity->service && rate != RATE_STREAMS ? LIMIT_SERVICE : limits[rate];
+}
+
+bool rates_take_for_route(struct request *request)
+{
     enum route_rate rate = request_exchange(request)->route->rate;
-    if (rate == RATE_NONE)
-        return true;
-    if (identity && identity->service && rate != RATE_STREAMS)
-        return rates_take(request, LIMIT_SERVICE);
-    return rates_take(request, limits[rate]);
+    return rate == RATE_NONE || rates_take(request, limit_of(request, rate));
+}
+
+static void give_back(const struct request *request, enum limit limit, int64_t cost)
+{
+    struct limit_subject subject = subject_of(request, limit);
+    if (cost > 0)
+        limiter_give_back(request_app(request)->limiter, limit, &subject, cost,
+                          worker_now_ms(request->worker));
+}
+
+bool rates_take_for_batch(struct request *request, const int counts[RATE_COUNT])
+{
+    int64_t costs[LIMIT_COUNT] = {0};
+    struct limit_verdict verdict;
+    for (int rate = RATE_REQUESTS; rate < RATE_COUNT; rate++)
+        costs[limit_of(request, (enum route_rate)rate)] += counts[rate];
+    bool taken = take(request, LIMIT_FANOUT, 0, &verdict);
+    for (int limit = 0; limit < LIMIT_COUNT && taken; limit++) {
+        taken = costs[limit] == 0 || take(request, (enum limit)limit, costs[limit], &verdict);
+        for (int before = limit - 1; before >= 0 && !taken; before--)
+            give_back(request, (enum limit)before, costs[before]);
+    }
+    if (!taken)
+        refuse(request, &verdict);
+    return taken;
 }
 
 void rates_charge(struct request *request, int64_t bytes)

@@ -34,6 +34,7 @@ static const struct route routes[] = {
     {METHOD_GET, ROOM "/messages/{message}", message_get, ACCESS_READ, RATE_REQUESTS},
     {METHOD_POST, ROOM "/events", events_post, ACCESS_USER, RATE_MESSAGES},
     {METHOD_POST, "/v1/acks", acks_post, ACCESS_USER, RATE_REQUESTS},
+    {METHOD_POST, "/v1/batch", batch_post, ACCESS_USER, RATE_NONE},
 
     {METHOD_POST, "/v1/session", session_post, ACCESS_READ, RATE_REQUESTS},
     {METHOD_DELETE, "/v1/session", session_delete_cookie, ACCESS_OPEN, RATE_REQUESTS},
@@ -62,6 +63,15 @@ static const char *const method_names[] = {
 const struct route *routes_table(void)
 {
     return routes;
+}
+
+const struct route *routes_find(enum method method, const char *pattern)
+{
+    for (const struct route *route = routes; route->pattern; route++) {
+        if (route->method == method && strcmp(route->pattern, pattern) == 0)
+            return route;
+    }
+    return NULL;
 }
 
 void routes_print(FILE *out)
@@ -164,23 +174,40 @@ static const struct {
     {"{session}", "sessionId", ident_is_valid},
 };
 
+static size_t parameter_kind(struct span brace)
+{
+    size_t i = 0;
+    while (i < array_count(parameter_kinds) && !span_is(brace, parameter_kinds[i].brace))
+        i++;
+    return i;
+}
+
+const char *route_field(struct span brace)
+{
+    size_t kind = parameter_kind(brace);
+    return kind < array_count(parameter_kinds) ? parameter_kinds[kind].field : NULL;
+}
+
+bool route_takes(struct span brace, struct span text)
+{
+    size_t kind = parameter_kind(brace);
+    return kind < array_count(parameter_kinds) && parameter_kinds[kind].is_valid(text);
+}
+
 static int decode_parameter(struct request *request, struct span brace, struct span *parameter,
                             const char **ret_field)
 {
-    for (size_t i = 0; i < array_count(parameter_kinds); i++) {
-        if (!span_is(brace, parameter_kinds[i].brace))
-            continue;
-        struct span decoded;
-        int err = http_unescape(&request->arena, *parameter, &decoded);
-        if (err == ERR_MEMORY)
-            return err;
-        *ret_field = parameter_kinds[i].field;
-        if (err != 0 || !parameter_kinds[i].is_valid(decoded))
-            return ERR_INVALID_IDENTIFIER;
-        *parameter = decoded;
-        return 0;
-    }
-    return 0; /* {page}: assets.c compares it as it is */
+    struct span decoded;
+    if (!route_field(brace))
+        return 0; /* {page}: assets.c compares it as it is */
+    int err = http_unescape(&request->arena, *parameter, &decoded);
+    if (err == ERR_MEMORY)
+        return err;
+    *ret_field = route_field(brace);
+    if (err != 0 || !route_takes(brace, decoded))
+        return ERR_INVALID_IDENTIFIER;
+    *parameter = decoded;
+    return 0;
 }
 
 static int decode_parameters(struct request *request, struct exchange *exchange,

@@ -146,6 +146,10 @@ static bool answers_early(const struct call *call)
 
 void request_answer(struct request *request, const struct answer *answer)
 {
+    if (request->on_answered) {
+        request->on_answered(request, answer);
+        return;
+    }
     struct call *call = request_call(request);
     assert(!call->done);
     if (!call->parked && call->state == CALL_HANDLING && answers_early(call) &&

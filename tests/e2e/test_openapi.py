@@ -129,6 +129,15 @@ def test_answers_about_messages(server, names):
         call(owner, "POST", "/v1/acks", body)
 
 
+def test_answers_about_batches(server, names):
+    owner = server.user(names("owner"))
+    room = names("room")
+    call(owner, "POST", "/v1/batch", {"events": [
+        {"type": "put_room", "roomId": room}, {"type": "send_message", "roomId": room, "text": "x"},
+        {"type": "send_message", "roomId": room}, {"type": "ping"}]}).expect(200)
+    call(owner, "POST", "/v1/batch", {"events": []}).expect(400)
+
+
 def test_other_answers(server, names):
     user, service = server.user(names("user")), server.service()
     with user.stream(session="s") as stream:

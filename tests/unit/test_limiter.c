@@ -48,7 +48,7 @@ static int taken(struct limiter *limiter, enum limit limit, struct limit_subject
 {
     int count = 0;
     for (int i = 0; i < 20; i++)
-        count += limiter_take(limiter, limit, &subject, NOW, NULL);
+        count += limiter_take(limiter, limit, &subject, 1, NOW, NULL);
     return count;
 }
 
@@ -106,20 +106,20 @@ static void a_refusal_says_when(void **state)
     struct limiter *limiter = make();
     struct limit_subject alice = user("main", "alice");
     struct limit_verdict verdict;
-    assert_true(limiter_take(limiter, LIMIT_MESSAGES, &alice, NOW, &verdict));
+    assert_true(limiter_take(limiter, LIMIT_MESSAGES, &alice, 1, NOW, &verdict));
     assert_int_equal(verdict.wait_ms, 0);
     assert_int_equal(verdict.limit, 5);
     assert_int_equal(verdict.left, 4);
     assert_int_equal(verdict.reset_ms, 500);
     taken(limiter, LIMIT_MESSAGES, alice);
-    assert_false(limiter_take(limiter, LIMIT_MESSAGES, &alice, NOW, &verdict));
+    assert_false(limiter_take(limiter, LIMIT_MESSAGES, &alice, 1, NOW, &verdict));
     assert_int_equal(verdict.wait_ms, 500);
     assert_int_equal(verdict.left, 0);
     assert_int_equal(verdict.reset_ms, 2500);
-    assert_false(limiter_take(limiter, LIMIT_MESSAGES, &alice, NOW + 499, NULL));
-    assert_true(limiter_take(limiter, LIMIT_MESSAGES, &alice, NOW + 500, NULL));
-    assert_false(limiter_take(limiter, LIMIT_MESSAGES, &alice, NOW + 500, NULL));
-    assert_true(limiter_take(limiter, LIMIT_TYPING, &alice, NOW, &verdict));
+    assert_false(limiter_take(limiter, LIMIT_MESSAGES, &alice, 1, NOW + 499, NULL));
+    assert_true(limiter_take(limiter, LIMIT_MESSAGES, &alice, 1, NOW + 500, NULL));
+    assert_false(limiter_take(limiter, LIMIT_MESSAGES, &alice, 1, NOW + 500, NULL));
+    assert_true(limiter_take(limiter, LIMIT_TYPING, &alice, 1, NOW, &verdict));
     assert_int_equal(verdict.limit, 0);
     limiter_free(limiter);
 }
@@ -129,20 +129,20 @@ static void fan_out_may_go_into_debt(void **state)
     struct limiter *limiter = make();
     struct limit_subject alice = user("main", "alice");
     struct limit_verdict verdict;
-    assert_true(limiter_take(limiter, LIMIT_FANOUT, &alice, NOW, NULL));
+    assert_true(limiter_take(limiter, LIMIT_FANOUT, &alice, 1, NOW, NULL));
     limiter_charge(limiter, &alice, 400, NOW);
-    assert_true(limiter_take(limiter, LIMIT_FANOUT, &alice, NOW, NULL));
+    assert_true(limiter_take(limiter, LIMIT_FANOUT, &alice, 1, NOW, NULL));
     limiter_charge(limiter, &alice, 10600, NOW);
-    assert_false(limiter_take(limiter, LIMIT_FANOUT, &alice, NOW, &verdict));
+    assert_false(limiter_take(limiter, LIMIT_FANOUT, &alice, 1, NOW, &verdict));
     assert_in_range(verdict.wait_ms, 10000, 10001);
     assert_int_equal(verdict.left, 0);
-    assert_false(limiter_take(limiter, LIMIT_FANOUT, &alice, NOW + 9990, NULL));
-    assert_true(limiter_take(limiter, LIMIT_FANOUT, &alice, NOW + 10001, NULL));
+    assert_false(limiter_take(limiter, LIMIT_FANOUT, &alice, 1, NOW + 9990, NULL));
+    assert_true(limiter_take(limiter, LIMIT_FANOUT, &alice, 1, NOW + 10001, NULL));
     /* back to full, and no further */
     limiter_charge(limiter, &alice, 1000, NOW + 100000);
-    assert_true(limiter_take(limiter, LIMIT_FANOUT, &alice, NOW + 100000, NULL));
+    assert_true(limiter_take(limiter, LIMIT_FANOUT, &alice, 1, NOW + 100000, NULL));
     limiter_charge(limiter, &alice, 1, NOW + 100000);
-    assert_false(limiter_take(limiter, LIMIT_FANOUT, &alice, NOW + 100000, NULL));
+    assert_false(limiter_take(limiter, LIMIT_FANOUT, &alice, 1, NOW + 100000, NULL));
     limiter_free(limiter);
 }
 
@@ -156,8 +156,8 @@ static void a_full_table_forgets_the_oldest(void **state)
         struct limit_subject subject = user("main", name);
         int64_t now_ms = NOW + i;
         for (int take = 0; take < 5; take++)
-            assert_true(limiter_take(limiter, LIMIT_MESSAGES, &subject, now_ms, NULL));
-        assert_false(limiter_take(limiter, LIMIT_MESSAGES, &subject, now_ms, NULL));
+            assert_true(limiter_take(limiter, LIMIT_MESSAGES, &subject, 1, now_ms, NULL));
+        assert_false(limiter_take(limiter, LIMIT_MESSAGES, &subject, 1, now_ms, NULL));
     }
     limiter_free(limiter);
 }
@@ -172,7 +172,7 @@ static void *take_often(void *context)
     struct crowd *crowd = context;
     for (int i = 0; i < 20000; i++) {
         struct limit_subject alice = user("main", "alice");
-        crowd->taken += limiter_take(crowd->limiter, LIMIT_SERVICE, &alice, NOW, NULL);
+        crowd->taken += limiter_take(crowd->limiter, LIMIT_SERVICE, &alice, 1, NOW, NULL);
     }
     return NULL;
 }

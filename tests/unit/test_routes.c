@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/assets.h"
+#include "api/batch.h"
 #include "api/routes.h"
 
 static void patterns_match_whole_paths(void **state)
@@ -84,8 +85,32 @@ static void what_is_open_is_known(void **state)
         assert_true(!route->is_stream || route->access == ACCESS_READ);
         assert_true(!route->is_events || (route->is_stream && route->rate == RATE_STREAMS));
         if (route->access == ACCESS_ADMIN || route->access == ACCESS_USER)
-            assert_true(route->rate != RATE_NONE || strcmp(route->pattern, "/metrics") == 0);
+            assert_true(route->rate != RATE_NONE || strcmp(route->pattern, "/metrics") == 0 ||
+                        strcmp(route->pattern, "/v1/batch") == 0); /* as its commands */
     }
+}
+
+/* Whatever changes something can be part of a batch, but for what is about the connection. */
+static void every_command_has_a_type(void **state)
+{
+    static const char *const others[] = {"/v1/session", "/v1/dev/", "/v1/batch"};
+    for (const struct route *route = routes_table(); route->pattern; route++) {
+        bool found = route->method == METHOD_GET;
+        for (size_t i = 0; i < array_count(others); i++)
+            found |= strncmp(route->pattern, others[i], strlen(others[i])) == 0;
+        for (const struct batch_command *at = batch_commands(); at->type; at++)
+            found |= at->pattern && routes_find(at->method, at->pattern) == route;
+        if (!found)
+            fail_msg("no type of a batch stands for %s", route->pattern);
+    }
+    for (const struct batch_command *at = batch_commands(); at->type; at++) {
+        if (at->pattern && !routes_find(at->method, at->pattern))
+            fail_msg("%s stands for no route", at->type);
+        assert_ptr_equal(batch_command_find(span_text(at->type)), at);
+    }
+    assert_null(batch_command_find(span_text("")));
+    assert_null(batch_command_find(span_text("Send_message")));
+    assert_string_equal(batch_command_find(span_text("custom.x"))->type, "custom_event");
 }
 
 static void pages_are_found_by_name(void **state)
@@ -114,6 +139,7 @@ int main(void)
         cmocka_unit_test(patterns_match_whole_paths),
         cmocka_unit_test(no_two_routes_share_a_path),
         cmocka_unit_test(what_is_open_is_known),
+        cmocka_unit_test(every_command_has_a_type),
         cmocka_unit_test(pages_are_found_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
