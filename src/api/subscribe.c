@@ -186,7 +186,6 @@ static void on_stream_opened(struct stream *stream, int err)
         stream_cut(stream);
         return;
     }
-    reader->timer.on_due = on_timer;
     reader_register(reader);
     set_timer(subscription);
     if (server_state(reader->desk->app->server) >= SERVER_ENDING) {
@@ -269,6 +268,7 @@ void subscribe_get(struct request *request)
         refusal_answer(request, ERR_BUSY, NULL);
         return;
     }
+    subscription->reader.timer.on_due = on_timer;
     subscription->request = request;
     if (reader_open(&subscription->reader, &params) != 0) {
         refusal_answer(request, ERR_BUSY, NULL);
