@@ -31,7 +31,8 @@ static const char usage[] =
     "  --print-reference   print all keys with their meaning, as Markdown\n"
     "  --print-routes      print the method and path of every route\n"
     "\n"
-    "SIGTERM drains and ends; SIGHUP reads the keys for tokens and the certificates again.\n";
+    "SIGTERM drains and ends, a second one ends at once; SIGHUP reads the keys for tokens and the\n"
+    "certificates again.\n";
 
 enum action {
     SERVE,

@@ -109,7 +109,8 @@ static inline struct call *request_call(struct request *request)
 /* Ends the application's part: on_end, and the request's memory. */
 void call_finish(struct call *call);
 /* The worker stops before it was answered. The application, or whom it has asked, may still hold
- * the request's memory: it stays until the worker is freed. Repeats are fine. */
+ * the request's memory: it stays until the worker is freed, and the answer, if one comes, is
+ * dropped. Repeats are fine. */
 void call_abandon(struct call *call);
 /* When nobody has it any more. */
 void call_try_free(struct call *call);

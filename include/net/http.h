@@ -110,7 +110,7 @@ struct http_app {
     /* The request is over: answered, handed over, or its peer left before. Once for each request
      * that on_head saw, last of all; may be NULL. Lets go of what request->app holds. For those
      * that a stop leaves without an answer it is called by server_free: until then their memory
-     * stays with whom it was lent to. */
+     * stays with whom it was lent to, and they may still be answered, which nobody hears. */
     void (*on_end)(struct request *request);
     /* Every answer, once, also those that net makes itself: adds headers that belong on all
      * (CORS, security) by answer_add. `request->app` may be NULL. */

@@ -27,7 +27,8 @@ MUST_CHECK int server_new(const struct settings *settings, const struct http_app
 /* After server_run has returned, or instead of it. */
 struct server *server_free(struct server *server);
 /* Starts the workers, prints `listening on …` lines on stdout, returns when drained. SIGTERM and
- * SIGINT drain (a second one ends at once), SIGHUP calls `on_reload`. */
+ * SIGINT drain; a second one ends at once: requests under way get no answer, streams are cut.
+ * SIGHUP calls `on_reload`. These three are ignored once it has returned. */
 MUST_CHECK int server_run(struct server *server, void (*on_reload)(void *context), void *context);
 
 /* As SIGTERM: drains, from any thread; a second call ends at once. */

@@ -3,7 +3,8 @@
  * MODEL  its own event_base, mailbox, wheel of timers, listeners and MHD daemons. Whatever a
  *        connection needs happens on its worker; other threads reach it by letters only.
  * BOUNDS a turn serves at most WORKER_SLICE due streams before new requests are looked at.
- * Floor: net. Everything here is called on the worker's own thread but worker_post. */
+ * Floor: net. Everything here is called on the worker's own thread but worker_post; after
+ * server_run on the thread that ran it. */
 #ifndef TIDINGS_NET_WORKER_H
 #define TIDINGS_NET_WORKER_H
 
@@ -43,5 +44,9 @@ static inline void worker_post(struct worker *worker, struct letter *letter)
 {
     mailbox_push(worker_mailbox(worker), letter);
 }
+
+/* After server_run: reads the letters that have come since, and does what they leave to do. True
+ * if there were any. */
+bool worker_settle(struct worker *worker);
 
 #endif

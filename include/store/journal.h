@@ -238,7 +238,10 @@ struct journal {
  * ERR_CONFIG, ERR_IO, ERR_LOCKED, ERR_VERSION, ERR_CORRUPT, ERR_MEMORY. */
 MUST_CHECK int journal_new(const struct settings *settings, journal_follower follower,
                            void *context, char *why, size_t why_size, struct journal **ret);
+/* Finishes what is under way, then frees. */
 struct journal *journal_free(struct journal *journal);
+/* One that is no more, constant: everything is finished with ERR_UNAVAILABLE. */
+struct journal *journal_closed(void);
 
 static inline void journal_start_append(struct journal *journal, struct journal_append *append)
 {

@@ -229,13 +229,29 @@ int app_run(struct app *app)
     return server_run(app->server, on_reload, app);
 }
 
+/* Everything that was under way comes back to its desk, and finds its request or reader gone. */
+static void settle(struct app *app)
+{
+    bool any = true;
+    while (any) {
+        any = false;
+        for (int i = 0; i < WORKERS_MAX; i++)
+            any |= app->desks[i] && worker_settle(app->desks[i]->worker);
+    }
+}
+
 struct app *app_free(struct app *app)
 {
     if (!app)
         return NULL;
     /* The workers have stopped: first everyone who may still post to them, then their desks. */
     journal_free(app->journal);
+    app->journal = journal_closed();
+    for (int i = 0; i < WORKERS_MAX; i++)
+        desk_close(app->desks[i]);
+    settle(app);
     hub_free(app->hub);
+    settle(app);
     for (int i = 0; i < WORKERS_MAX; i++)
         desk_free(app->desks[i]);
     server_free(app->server);

@@ -41,19 +41,23 @@ int desk_new(struct app *app, struct worker *worker, struct desk **ret)
     return 0;
 }
 
+void desk_close(struct desk *desk)
+{
+    struct reader *next;
+    for (struct reader *reader = desk ? desk->readers : NULL; reader; reader = next) {
+        next = reader->next;
+        if (reader->is_poll)
+            poll_end(reader);
+        else
+            reader_close(reader);
+    }
+}
+
 struct desk *desk_free(struct desk *desk)
 {
     if (!desk)
         return NULL;
-    while (desk->readers) {
-        struct reader *reader = desk->readers;
-        /* The hub and the journal have stopped: no letter will come. */
-        reader->hub_closing = reader->in_hub = false;
-        reader->journal_requests = 0;
-        reader->closed = false;
-        reader_close(reader);
-        assert(desk->readers != reader);
-    }
+    assert(!desk->readers);
     poll_table_free(desk->polls);
     token_cache_free(desk->tokens);
     if (desk->hall)

@@ -79,7 +79,8 @@ void calls_finish_abandoned(struct worker *worker)
     while (worker->abandoned) {
         struct call *call = worker->abandoned;
         worker->abandoned = call->abandoned_next;
-        call_finish(call);
+        if (!call->done)
+            call_finish(call);
         call_try_free(call);
     }
 }
@@ -152,6 +153,10 @@ void request_answer(struct request *request, const struct answer *answer)
     }
     struct call *call = request_call(request);
     assert(!call->done);
+    if (call->abandoned) {
+        call_finish(call);
+        return;
+    }
     if (!call->parked && call->state == CALL_HANDLING && answers_early(call) &&
         !call->connection->daemon->secure)
         parked_try(call);
@@ -170,7 +175,7 @@ void request_park(struct request *request)
 {
     struct call *call = request_call(request);
     assert(!call->done);
-    if (!call->parked)
+    if (!call->parked && !call->abandoned)
         parked_try(call);
 }
 
@@ -204,6 +209,11 @@ void request_hand_over(struct request *request, struct stream *stream, const str
     struct stream_head *stream_head = NULL;
     int fd, err;
     stream->on_opened = on_opened;
+    if (call->abandoned) {
+        stream_refuse(stream, worker);
+        call_finish(call);
+        return;
+    }
     buf_init(&text, ANSWER_HEAD_BYTES_MAX);
     err = answer_format(call, head, true, &text);
     if (!err && !(stream_head = stream_head_new(buf_span(&text))))

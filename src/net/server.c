@@ -253,25 +253,21 @@ static void on_signal(int number)
     errno = kept;
 }
 
-static const int signal_numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
-
-static void signals_take(struct server *server, struct sigaction *kept)
+/* For good: one that comes while the journal is being closed must not end the process. */
+static void signals_take(struct server *server)
 {
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
     atomic_store(&signalled, server);
-    for (size_t i = 0; i < array_count(signal_numbers); i++) {
-        struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-        if (signal_numbers[i] == SIGPIPE)
-            action.sa_handler = SIG_IGN;
-        sigaction(signal_numbers[i], &action, &kept[i]);
-    }
+    for (size_t i = 0; i < array_count(numbers); i++)
+        sigaction(numbers[i], &action, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
 }
 
-static void signals_give_back(struct server *server, const struct sigaction *kept)
+static void signals_leave(struct server *server)
 {
-    for (size_t i = 0; i < array_count(signal_numbers); i++)
-        sigaction(signal_numbers[i], &kept[i], NULL);
-    struct server *own = server;
-    atomic_compare_exchange_strong(&signalled, &own, NULL);
+    atomic_compare_exchange_strong(&signalled, &server, NULL);
 }
 
 static void wait_woken(struct server *server, int timeout_ms)
@@ -356,8 +352,7 @@ static void serve(struct server *server, void (*on_reload)(void *context), void 
 
 int server_run(struct server *server, void (*on_reload)(void *context), void *context)
 {
-    struct sigaction kept[array_count(signal_numbers)];
-    signals_take(server, kept);
+    signals_take(server);
     int err = start_workers(server);
     if (!err) {
         print_endpoints(server);
@@ -366,6 +361,6 @@ int server_run(struct server *server, void (*on_reload)(void *context), void *co
     set_state(server, SERVER_STOPPED);
     for (int i = 0; i < server->worker_count; i++)
         worker_join(server->workers[i]);
-    signals_give_back(server, kept);
+    signals_leave(server);
     return err;
 }

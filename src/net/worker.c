@@ -261,6 +261,15 @@ void worker_join(struct worker *worker)
     worker->running = false;
 }
 
+bool worker_settle(struct worker *worker)
+{
+    assert(!worker->running);
+    bool any = mailbox_read(&worker->mailbox) > 0;
+    while (streams_serve(worker))
+        ;
+    return any;
+}
+
 static void event_end(struct event *event)
 {
     if (event)

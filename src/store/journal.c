@@ -40,6 +40,65 @@ struct journal *journal_free(struct journal *journal)
     return NULL;
 }
 
+/* -- the closed journal ------------------------------------------------------------------- */
+
+static void refuse(struct journal_request *request)
+{
+    journal_request_begin(request);
+    journal_request_finish(request, ERR_UNAVAILABLE);
+}
+
+static void closed_append(struct journal *journal, struct journal_append *append)
+{
+    refuse(&append->request);
+}
+
+static void closed_open(struct journal *journal, struct journal_open *open)
+{
+    refuse(&open->request);
+}
+
+static void closed_page(struct journal *journal, struct journal_page *page)
+{
+    refuse(&page->request);
+}
+
+static void closed_history(struct journal *journal, struct journal_history *history)
+{
+    refuse(&history->request);
+}
+
+static void closed_read(struct journal *journal, struct journal_read *read)
+{
+    refuse(&read->request);
+}
+
+static void closed_status(struct journal *journal, struct journal_status *ret)
+{
+    *ret = (struct journal_status){.state = "down", .backend = "closed"};
+}
+
+static void closed_close(struct journal *journal)
+{
+}
+
+struct journal *journal_closed(void)
+{
+    static const struct journal_ops ops = {
+        .append = closed_append,
+        .open = closed_open,
+        .page = closed_page,
+        .history = closed_history,
+        .read = closed_read,
+        .status = closed_status,
+        .close = closed_close,
+    };
+    static struct journal closed = {.ops = &ops};
+    return &closed;
+}
+
+/* -- what was found ----------------------------------------------------------------------- */
+
 static void frames_fini(struct frame **frames, int count)
 {
     for (int i = 0; i < count; i++)

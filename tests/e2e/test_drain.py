@@ -193,20 +193,6 @@ def test_under_load_with_a_second_process_on_the_port(start, names):
     crowd.close()
 
 
-def test_a_second_signal_ends_at_once(start):
-    server = start(drain__notice="60s", drain__spread="60s")
-    alice = server.user("alice")
-    stream = alice.stream()
-    stream.open()
-    server.signal(15)
-    wait_until(lambda: server.request("GET", "/readyz").status == 503, "draining", pause=0.005)
-    begin = time.monotonic()
-    server.signal(15)
-    server.finish()
-    assert time.monotonic() - begin < 30
-    stream.close()
-
-
 def test_with_nothing_open_nothing_is_waited_for(start):
     server = start(drain__notice="0ms", drain__spread="60s")
     begin = time.monotonic()
