@@ -14,7 +14,7 @@
  *        Letters from the hub to a worker stay in order, so on_end and on_renew never come after
  *        on_closed.
  * BOUNDS limits.sessions of one user (the oldest is ended); guests share a name and are not
- *        counted.
+ *        counted: their streams are bounded as connections, their polls by api/poll.h.
  * Floor: api. hub_* are called on a worker's thread, callbacks run on the session's worker. */
 #ifndef TIDINGS_API_HUB_H
 #define TIDINGS_API_HUB_H

@@ -16,15 +16,17 @@
  *        opens the reader again from there. A gap, which has no id, is told in an answer whose
  *        cursor moves.
  * BOUNDS one waiting ticket for each session (a newer one has the older answered empty); a
- *        session without a poll for poll.session_ttl ends; names that were given and not used
- *        yet are at most POLL_GIVEN_MAX for each worker.
+ *        session without a poll for poll.session_ttl ends. Sessions that limits.sessions does not
+ *        hold (a guest's, and one whose name was given and is not used yet) are at most
+ *        POLL_LOOSE_MAX for each worker, then the one longest without a poll ends; its next poll
+ *        goes on from its cursor.
  * Floor: api. A table belongs to its desk. */
 #ifndef TIDINGS_API_POLL_H
 #define TIDINGS_API_POLL_H
 
 #include "api/app.h"
 
-#define POLL_GIVEN_MAX 4096
+#define POLL_LOOSE_MAX 4096
 
 struct poll_table;
 struct reader;

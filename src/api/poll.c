@@ -20,8 +20,8 @@ struct poll_session {
     struct event_id answered;  /* cursor of the last answer */
     struct worker_timer wait;  /* until the waiting poll is answered empty */
     struct letter due;         /* something was queued: look after this turn's dispatch */
-    struct poll_session *given_previous, *given_next;
-    bool given;                /* in the table's list of given names */
+    struct poll_session *loose_previous, *loose_next;
+    bool loose;                /* in the table's list of those that no user's limit holds */
     bool due_posted;
     bool opened;               /* the journal has answered */
     bool waiting;              /* the ticket was told to wait */
@@ -31,8 +31,8 @@ struct poll_session {
 
 struct poll_table {
     struct poll_session *sessions;
-    struct poll_session *given_oldest, *given_newest;
-    int given_count;
+    struct poll_session *loose_oldest, *loose_newest;
+    int loose_count;
 };
 
 struct poll_table *poll_table_new(void)
@@ -214,22 +214,22 @@ static void on_wait_over(struct worker_timer *timer)
 
 /* -- the end ------------------------------------------------------------------------------ */
 
-static void given_remove(struct poll_session *session)
+static void loose_remove(struct poll_session *session)
 {
     struct poll_table *table = session->reader.desk->polls;
-    if (!session->given)
+    if (!session->loose)
         return;
-    session->given = false;
-    if (session->given_previous)
-        session->given_previous->given_next = session->given_next;
+    session->loose = false;
+    if (session->loose_previous)
+        session->loose_previous->loose_next = session->loose_next;
     else
-        table->given_oldest = session->given_next;
-    if (session->given_next)
-        session->given_next->given_previous = session->given_previous;
+        table->loose_oldest = session->loose_next;
+    if (session->loose_next)
+        session->loose_next->loose_previous = session->loose_previous;
     else
-        table->given_newest = session->given_previous;
-    session->given_previous = session->given_next = NULL;
-    table->given_count--;
+        table->loose_newest = session->loose_previous;
+    session->loose_previous = session->loose_next = NULL;
+    table->loose_count--;
 }
 
 static void leave_table(struct poll_session *session)
@@ -237,7 +237,7 @@ static void leave_table(struct poll_session *session)
     if (session->ended)
         return;
     session->ended = true;
-    given_remove(session);
+    loose_remove(session);
     HASH_DEL(session->reader.desk->polls->sessions, session);
 }
 
@@ -356,20 +356,21 @@ static struct poll_session *session_find(struct desk *desk, const struct ticket 
     return session;
 }
 
-/* A session whose name was given and not used yet is the first to go. */
-static void given_add(struct poll_session *session)
+/* The one longest without a poll is the first to go. */
+static void loose_add(struct poll_session *session)
 {
     struct poll_table *table = session->reader.desk->polls;
-    if (table->given_count == POLL_GIVEN_MAX)
-        session_end(table->given_oldest);
-    session->given = true;
-    session->given_previous = table->given_newest;
-    if (table->given_newest)
-        table->given_newest->given_next = session;
+    loose_remove(session);
+    if (table->loose_count == POLL_LOOSE_MAX)
+        session_end(table->loose_oldest);
+    session->loose = true;
+    session->loose_previous = table->loose_newest;
+    if (table->loose_newest)
+        table->loose_newest->loose_next = session;
     else
-        table->given_oldest = session;
-    table->given_newest = session;
-    table->given_count++;
+        table->loose_oldest = session;
+    table->loose_newest = session;
+    table->loose_count++;
 }
 
 static struct poll_session *session_new(struct desk *desk, struct ticket *ticket)
@@ -414,12 +415,12 @@ void poll_arrive(struct desk *desk, struct ticket *ticket)
             return;
         }
     }
-    if (ticket->given) {
-        given_add(session);
-    } else {
-        given_remove(session);
+    if (ticket->given || ticket->identity->guest)
+        loose_add(session);
+    else
+        loose_remove(session);
+    if (!ticket->given)
         reader_register(&session->reader);
-    }
     /* The newer poll wins. */
     answer_empty(session);
     session->ticket = ticket;

@@ -292,6 +292,36 @@ def test_parameters_out_of_range_are_told(pair):
         assert answer.status == 400 and answer.code.startswith("invalid_"), (query, answer)
 
 
+def test_guests_polls_are_kept_for_so_many_of_them(start, names):
+    server = start(server__workers=1)
+    alice, guest = server.user("alice"), server.user("guest", scope="guest")
+    room = alice.create(names("room"))
+
+    def say(text):
+        alice.post(path("v1", "rooms", room, "messages"),
+                   {"text": text, "ephemeral": True}).expect(201)
+
+    def texts(poller):
+        return [event["text"] for event in poller.once()]
+
+    forgotten = guest.poller(rooms=room, session="forgotten")
+    kept = guest.poller(rooms=room, session="kept")
+    assert texts(forgotten) == texts(kept) == []
+    alice.send(room, "one")
+    say("between two polls")
+    assert texts(kept) == ["one", "between two polls"]
+    with Connection(server.address) as connection:
+        for number in range(4095):
+            target = path("v1", "poll", rooms=room, session=f"{number}", wait=0)
+            connection.request("GET", target, token=guest.token).expect(200)
+    alice.send(room, "two")
+    say("to who is kept")
+    assert texts(kept) == ["two", "to who is kept"]
+    assert texts(forgotten) == ["one", "two"], "from its cursor, without what was in its queue"
+    kept.close()
+    forgotten.close()
+
+
 def test_answers_are_not_cached(pair):
     _, bob, _ = pair
     answer = bob.get("/v1/poll?wait=0").expect(200)
