@@ -32,6 +32,9 @@
 #define HISTORY_LIMIT_MAX 100         /* messages of one page of history */
 #define MEMBERS_PAGE_MAX 100          /* members of one page */
 #define ROOMS_PAGE_MAX 100            /* rooms of one page */
+#define RECEIPTS_PAGE 200             /* receipts read at once, and those of one room more */
+#define RECEIPTS_PAGE_MEMBERS 2000    /* members looked at for them, and one room more */
+#define RECEIPTS_AGAIN_MS 10000       /* so long before a cursor those are told again */
 #define POLL_WAIT_S_MAX 60            /* `wait` of a long-poll */
 #define POLL_LIMIT_MAX 1000           /* `limit` of a long-poll */
 #define HEARTBEAT_S_MIN 5             /* `heartbeat` of a stream */

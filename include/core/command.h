@@ -21,9 +21,10 @@ enum command_kind {
     COMMAND_ADD_MEMBERS,   /* room, users */
     COMMAND_PUT_MEMBER,    /* room, target, role */
     COMMAND_REMOVE_MEMBER, /* room, target */
-    COMMAND_SEND_MESSAGE,  /* room, message_id, body, digest */
+    COMMAND_SEND_MESSAGE,  /* room, message_id, body, digest, mentions */
     COMMAND_CUSTOM_EVENT,  /* room, message_id (may be absent), type_name, body, digest */
-    COMMAND_ACK,           /* device, cursor */
+    COMMAND_READ,          /* room; message_id or else cursor: the marker moves there */
+    COMMAND_ACK,           /* device (may be absent), cursor */
     COMMAND_PROFILE,       /* only notes the actor's name and data */
     COMMAND_KIND_COUNT
 };
@@ -50,6 +51,12 @@ struct room_change {
     uint64_t if_version;     /* If-Match; 0: not asked */
 };
 
+/* How far a member has read a room. */
+struct read_marker {
+    struct event_id upto;
+    int64_t unread, mentions; /* above it */
+};
+
 struct outcome {
     int err;                 /* ERR_OK or why nothing was done */
     bool repeated;           /* the command had been carried out before: the first answer */
@@ -62,6 +69,10 @@ struct outcome {
     int64_t retry_after_ms;  /* ERR_RATE_LIMITED: slow mode */
     int64_t members_added;   /* ADD_MEMBERS: those who were new */
     int64_t members;         /* of the room when it was decided; 0: there was none */
+    struct read_marker marker; /* READ: as it is now */
+    bool marker_moved;       /* READ, SEND_MESSAGE: the actor's marker in the room */
+    bool acked;              /* ACK: the user has not acknowledged so much before */
+    struct event_id acked_from; /* and how much it was */
 };
 
 #define COMMAND_DIGEST_BYTES 16
@@ -75,6 +86,8 @@ struct command {
     struct span body;        /* JSON object: the event's members after type, id, timestamp */
     struct span thread_id;   /* SEND_MESSAGE: `threadId`, also in body; data NULL: none */
     struct span type_name;   /* CUSTOM_EVENT: `custom.…` */
+    const struct span *mentions; /* SEND_MESSAGE: user ids, also in body */
+    int mention_count;
     unsigned char digest[COMMAND_DIGEST_BYTES]; /* of the content, to tell a repeat */
     struct room_change change;
     bool auto_create;        /* JOIN: make a public room that is missing */
@@ -84,7 +97,7 @@ struct command {
     const struct span *users; /* ADD_MEMBERS: user ids */
     int user_count;
     struct span device;      /* ACK; data NULL: none */
-    struct event_id cursor;  /* ACK */
+    struct event_id cursor;  /* READ, ACK */
 
     struct outcome outcome;  /* set by the journal */
 };

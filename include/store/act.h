@@ -54,9 +54,23 @@ MUST_CHECK int act_leave(struct act *act);
 MUST_CHECK int act_add_members(struct act *act);
 MUST_CHECK int act_put_member(struct act *act);
 MUST_CHECK int act_remove_member(struct act *act);
+MUST_CHECK int act_read(struct act *act);
+MUST_CHECK int act_ack(struct act *act);
 
 /* A user enters: record, event, and from that event on a tenure unless one was opened before. */
 MUST_CHECK int act_enter(struct act *act, const struct ledger_user *user, enum role role,
                          bool open_tenure);
+
+/* Markers. One that enters has read everything up to `joined`. */
+MUST_CHECK int act_start_marker(struct act *act, place_number user, struct event_id joined);
+/* The ordinal of the message that comes next. */
+uint64_t act_next_ordinal(const struct act *act);
+/* The actor's message was stored: moves its marker and counts whom the command mentions. */
+MUST_CHECK int act_count_message(struct act *act, const struct ledger_event *message);
+/* The message was deleted; once for each. */
+MUST_CHECK int act_uncount_message(struct act *act, const struct ledger_event *message);
+/* The message, not a deleted one, mentions these now. */
+MUST_CHECK int act_recount_mentions(struct act *act, const struct ledger_event *message,
+                                    const struct span *users, int count);
 
 #endif

@@ -111,6 +111,7 @@ struct journal_open {
     enum open_verdict verdict;
     struct event_id head;     /* last entry of the realm, 0-0 if none */
     uint64_t head_number;     /* its dense number */
+    int64_t unread, mentions; /* of the user, in all rooms together */
     struct event_id start;    /* the cursor in force: given, the device's, or the head */
     struct event_id replay_from; /* read pages from here: start, or above it (gap "limit") */
     struct open_room *rooms;
@@ -170,6 +171,10 @@ enum read_what {
     READ_ROOM,          /* room -> one entry; not found if it may not be seen */
     READ_ROOMS_OF_USER, /* actor.user, from, limit -> entries */
     READ_MEMBERS,       /* room, from, limit -> members */
+    READ_UNREAD,        /* actor.user -> unread: every room that has any */
+    READ_RECEIPTS,      /* actor.user, from, since_ms -> receipts, next: what has moved since */
+    READ_DELIVERED,     /* actor.user, after, upto -> receipts of the user's own, of all small
+                           rooms with messages between the two */
     READ_ACCESS,        /* command -> may it be done (ephemeral sends) */
 };
 
@@ -179,6 +184,20 @@ struct read_room {
     struct span last_message; /* JSON object of the newest message that the asker may read; data
                                  NULL: none */
     int64_t last_message_ms;  /* its timestamp, 0: none */
+    struct read_marker marker; /* of a member */
+};
+
+struct read_unread {
+    struct span room;
+    int64_t unread, mentions;
+};
+
+/* A marker that others, or the user's own sessions, are told of. Of others in rooms of at most
+ * rooms.quiet_limit members. */
+struct read_receipt {
+    enum event_type type;      /* EVENT_MESSAGE_READ, EVENT_MESSAGE_DELIVERED */
+    struct span room, user;
+    struct read_marker marker; /* counts only of one's own EVENT_MESSAGE_READ */
 };
 
 struct read_member {
@@ -198,11 +217,17 @@ struct journal_read {
     struct span from;          /* continue after this room or user; data NULL: from the first */
     int limit;
     struct command *command;   /* READ_ACCESS: its outcome is written */
+    int64_t since_ms;          /* READ_RECEIPTS, at least 1 */
+    struct event_id after, upto; /* READ_DELIVERED */
     /* found */
     struct read_room *rooms;
     int room_count;
     struct read_member *members;
     int member_count;
+    struct read_unread *unread;
+    int unread_count;
+    struct read_receipt *receipts;
+    int receipt_count;
     struct span next;          /* data NULL: that was all */
     struct event_id head;      /* for `asOf` */
 };

@@ -12,6 +12,9 @@
  *        the head's plus one.
  *        `gone` is the highest id that was trimmed, 0-0 if none: of a room (its own events) and
  *        of a realm (any of its events). Trimming never takes a realm's last entry.
+ *        The *ordinal* of a message is how many top-level messages its room had up to and with
+ *        it, those that are gone too; a reply in a thread raises none. store/unread.h counts by
+ *        them. Messages of files from before there were ordinals have 0.
  * BOUNDS by the limits of the ranges asked for.
  * Floor: store. One thread at a time, within one transaction (or snapshot) that the backend
  * began; the backend also ends it. After any error but ERR_NOT_FOUND it is rolled back.
@@ -46,6 +49,9 @@ struct ledger_room {
     struct room_info info; /* info.member_count is kept by the ledger */
     bool deleted;
     struct event_id gone;
+    uint64_t ordinal;         /* of its last message, also when that is gone */
+    uint64_t trimmed_ordinal; /* of the last message that was trimmed */
+    bool has_erased;          /* erased_add was called for it */
 };
 
 struct ledger_user {
@@ -53,6 +59,15 @@ struct ledger_user {
     struct span id;
     struct span name, data; /* data NULL: none */
     struct event_id gone;
+    struct event_id acked; /* the furthest cursor acknowledged */
+};
+
+/* How far a member has read. */
+struct ledger_marker {
+    struct event_id read; /* an id, not always an entry of the room */
+    uint64_t ordinal;     /* of the last message of the room at or below it */
+    int64_t mentions;     /* of the member above it; kept by the ledger */
+    int64_t moved_ms;     /* when it last moved so that others are told; 0: never */
 };
 
 struct ledger_member {
@@ -61,6 +76,9 @@ struct ledger_member {
     enum role role;
     int64_t joined_at_ms;
     int64_t muted_until_ms; /* 0: not muted */
+    struct ledger_marker marker;
+    struct event_id acked; /* given out by `members` only: of the user */
+    int64_t acked_at_ms;   /* likewise: when that last moved, 0: never */
 };
 
 struct ledger_tenure {
@@ -85,6 +103,7 @@ struct ledger_event {
     struct span spared;     /* session of the sender; data NULL: none */
     struct span message_id; /* EVENT_NEW_MESSAGE; data NULL: none */
     struct span thread_id;  /* EVENT_NEW_MESSAGE: messageId of the thread; data NULL: none */
+    uint64_t ordinal;       /* EVENT_NEW_MESSAGE */
     struct span body;       /* JSON object: the members after type, id and timestamp */
     struct span own_body;   /* data NULL: the same for `user` */
     unsigned char digest[COMMAND_DIGEST_BYTES]; /* EVENT_NEW_MESSAGE */
@@ -179,6 +198,7 @@ struct ledger_ops {
                        struct ledger_member *ret);
     /* Adds or changes; of the member its number, role, joining and muting. */
     int (*member_put)(struct ledger *ledger, place_number room, const struct ledger_member *member);
+    /* Its marker and mentions go as well. */
     int (*member_remove)(struct ledger *ledger, place_number room, place_number user);
     /* In order of the user ids' bytes, those after `from` (data NULL: from the first). */
     int (*members)(struct ledger *ledger, place_number room, struct span from, int limit,
@@ -190,6 +210,24 @@ struct ledger_ops {
     int (*rooms_of_user)(struct ledger *ledger, place_number user, struct span from, int limit,
                          ledger_room_visitor visit, void *context);
     int (*room_count_of_user)(struct ledger *ledger, place_number user, int64_t *ret);
+
+    /* Of a member: all but `mentions`; with moved_ms 0 the time stays as it was. */
+    int (*marker_put)(struct ledger *ledger, place_number room, place_number user,
+                      const struct ledger_marker *marker);
+    /* The user has everything up to `cursor`. */
+    int (*user_ack)(struct ledger *ledger, place_number user, struct event_id cursor,
+                    int64_t now_ms);
+    /* A message of the room mentions a member. */
+    int (*mention_add)(struct ledger *ledger, place_number room, place_number user,
+                       struct event_id id);
+    /* The message mentions nobody any more. */
+    int (*mentions_remove)(struct ledger *ledger, place_number room, struct event_id id);
+    /* Those of the member at or below `upto` are forgotten. */
+    int (*mentions_read)(struct ledger *ledger, place_number room, place_number user,
+                         struct event_id upto);
+    /* Counters of a room by number, 0 at first. Those up to its trimmed_ordinal may be gone. */
+    int (*erased_add)(struct ledger *ledger, place_number room, uint64_t node);
+    int (*erased_count)(struct ledger *ledger, place_number room, uint64_t node, uint64_t *ret);
 
     /* There is no open one of the two. */
     int (*tenure_open)(struct ledger *ledger, place_number user, place_number room,
@@ -222,6 +260,10 @@ struct ledger_ops {
     int (*realm_ids)(struct ledger *ledger, place_number realm, struct event_id after, int limit,
                      ledger_id_visitor visit, void *context);
 
+    /* The last message of a room that is kept with an id at or below `id`: its id and ordinal.
+     * ERR_NOT_FOUND if there is none. */
+    int (*message_at_or_below)(struct ledger *ledger, place_number room, struct event_id id,
+                               struct event_id *ret_id, uint64_t *ret_ordinal);
     int (*message_find)(struct ledger *ledger, place_number room, struct span message_id,
                         struct arena *arena, struct ledger_event *ret);
     /* Messages that are kept of one sender, by an index, in no promised order: in `room`, or in

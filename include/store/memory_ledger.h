@@ -65,6 +65,20 @@ struct memory_once {
     UT_hash_handle hh;
 };
 
+/* Whom a message mentions that have not read it. */
+struct memory_mention {
+    struct event_id id;
+    place_number *users;
+    size_t count, size;
+    UT_hash_handle hh;
+};
+
+/* Deleted messages, see store/unread.h. */
+struct memory_erased {
+    uint64_t node, count;
+    UT_hash_handle hh;
+};
+
 struct memory_room {
     struct memory_place place;
     struct room_info info; /* texts owned */
@@ -76,6 +90,10 @@ struct memory_room {
     struct memory_event *messages_by_id;
     struct memory_thread *threads;
     struct memory_once *onces;
+    uint64_t trimmed_ordinal;
+    bool has_erased;
+    struct memory_mention *mentions; /* by id */
+    struct memory_erased *erased;    /* by node */
     UT_hash_handle hh;
 };
 
@@ -89,6 +107,9 @@ struct memory_member {
     struct memory_user *user;
     enum role role;
     int64_t joined_at_ms, muted_until_ms;
+    struct ledger_marker marker;
+    struct event_id *mentioned; /* in order; marker.mentions of them */
+    size_t mentioned_size;
     UT_hash_handle hh;
 };
 
@@ -120,6 +141,8 @@ struct memory_user {
     struct memory_sent *sent; /* by room */
     struct memory_device devices[DEVICES_OF_USER_MAX];
     int device_count;
+    struct event_id acked;
+    int64_t acked_at_ms;
     UT_hash_handle hh;
 };
 
@@ -146,6 +169,10 @@ struct memory_room *memory_room_at(struct memory_ledger *ledger, place_number nu
 struct memory_user *memory_user_at(struct memory_ledger *ledger, place_number number);
 struct memory_realm *memory_realm_at(struct memory_ledger *ledger, place_number number);
 struct memory_place *memory_place_at(struct memory_ledger *ledger, place_number number);
+/* NULL if the user is no member. */
+struct memory_member *memory_member_find(struct memory_ledger *ledger, place_number room,
+                                         place_number user);
+void memory_member_free(struct memory_member *member);
 
 /* Gives the place its number. ERR_MEMORY. */
 MUST_CHECK int memory_place_add(struct memory_ledger *ledger, struct memory_place *place,
@@ -165,6 +192,10 @@ void memory_event_free(struct memory_event *event);
 struct ledger_event memory_event_given(struct memory_ledger *ledger,
                                        const struct memory_event *event);
 void memory_room_free(struct memory_room *room);
+/* A room's oldest message goes: nothing at or below it is counted any more. */
+void memory_markers_trim(struct memory_ledger *ledger, struct memory_room *room,
+                         const struct ledger_event *message);
+void memory_markers_free(struct memory_room *room);
 /* Forgets commands older than the window. */
 void memory_once_prune(struct memory_ledger *ledger, int64_t before_ms);
 
@@ -173,5 +204,6 @@ void memory_room_ops(struct ledger_ops *ops);
 void memory_member_ops(struct ledger_ops *ops);
 void memory_event_ops(struct ledger_ops *ops);
 void memory_message_ops(struct ledger_ops *ops);
+void memory_marker_ops(struct ledger_ops *ops);
 
 #endif

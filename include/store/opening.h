@@ -14,7 +14,8 @@ struct opening {
     struct event_id cursor;
     struct arena scratch;
     struct ledger_room *ledger_rooms; /* of open->rooms, same order; texts not to be used */
-    int size;                         /* entries allocated of both */
+    struct ledger_marker *markers;    /* likewise; of members */
+    int size;                         /* entries allocated of each */
 };
 
 /* The cursor is in force: start, replay_from and gaps. */

@@ -33,6 +33,20 @@ MUST_CHECK int reading_expired(struct ledger *ledger, const struct ledger_realm 
                                const struct journal_gap *told, int told_count, struct arena *arena,
                                struct journal_gap **ret, int *ret_count);
 
+/* How far the member has read the room, and what is unread. */
+MUST_CHECK int reading_marker(struct ledger *ledger, const struct ledger_room *room,
+                              const struct ledger_marker *marker, struct read_marker *ret);
+/* Unread and mentioned in all rooms of a user together. */
+MUST_CHECK int reading_unread_sums(struct ledger *ledger, place_number user, struct arena *scratch,
+                                   int64_t *ret_unread, int64_t *ret_mentions);
+/* READ_UNREAD, READ_RECEIPTS, READ_DELIVERED. */
+MUST_CHECK int reading_unread(struct ledger *ledger, struct journal_read *read,
+                              struct arena *scratch);
+MUST_CHECK int reading_receipts(struct ledger *ledger, const struct settings *settings,
+                                struct journal_read *read, struct arena *scratch);
+MUST_CHECK int reading_delivered(struct ledger *ledger, const struct settings *settings,
+                                 struct journal_read *read, struct arena *scratch);
+
 /* The first entry of a place above `after`; EVENT_ID_LAST if there is none. */
 MUST_CHECK int reading_first(struct ledger *ledger, place_number place, struct event_id after,
                              struct event_id *ret);

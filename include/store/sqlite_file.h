@@ -21,7 +21,7 @@
 
 #define SQLITE_WRITER_CACHE_KB 16384
 #define SQLITE_READER_CACHE_KB 4096
-#define SQLITE_SCHEMA_VERSION 1
+#define SQLITE_SCHEMA_VERSION 2
 
 struct sqlite_connection {
     sqlite3 *db;                          /* owned; NULL when closed */

@@ -19,17 +19,22 @@
     X(user_find) X(user_add) X(user_set)                                                           \
     X(member_find) X(member_set) X(member_add) X(member_remove) X(members) X(owner_count)          \
     X(rooms_of_user) X(room_count_of_user)                                                         \
+    X(marker_put) X(user_ack) X(mention_add)                                                       \
+    X(mentions_remove) X(mentions_read) X(room_remove_mentions)                                    \
+    X(erased_add) X(erased_note) X(erased_count) X(room_remove_erased)                             \
     X(tenure_open) X(tenure_close) X(tenures_of_user) X(tenures_in_room)                           \
     X(event_add) X(sender_note) X(event_find) X(event_at_or_below)                                 \
     X(events_up) X(events_down) X(messages_up) X(messages_down) X(thread_up) X(thread_down)        \
     X(ids_up) X(ids_down) X(message_ids_up) X(message_ids_down) X(thread_ids_up)                   \
     X(thread_ids_down) X(realm_ids)                                                                \
-    X(message_find) X(messages_of_sender) X(messages_of_sender_in_room)                            \
+    X(message_at_or_below) X(message_find) X(messages_of_sender) X(messages_of_sender_in_room)     \
     X(last_message_of_sender)                                                                      \
     X(once_find) X(once_add)                                                                       \
     X(device_find) X(device_set) X(device_add) X(device_limit)                                     \
-    X(trim_age_upto) X(trim_age_rooms) X(trim_age_users) X(trim_age_realms) X(trim_age_delete)     \
+    X(trim_age_upto) X(trim_age_rooms) X(trim_age_users) X(trim_age_realms)                        \
+    X(trim_age_mentions) X(trim_age_erased) X(trim_age_delete)                                     \
     X(trim_room_next) X(trim_room_cut) X(trim_room_upto) X(trim_room_delete) X(trim_room_gone)     \
+    X(trim_room_mentions) X(trim_room_erased)                                                      \
     X(trim_room_realm) X(trim_once_upto) X(trim_once_delete)
 
 enum sql_statement {

@@ -175,6 +175,14 @@ static int decide_post(const struct standing *standing, int64_t *ret_retry_after
     return ERR_RATE_LIMITED;
 }
 
+static int decide_read_marker(const struct standing *standing)
+{
+    int err = check_visible(standing);
+    if (err)
+        return err;
+    return standing->facts->role == ROLE_NONE ? ERR_NOT_A_MEMBER : 0;
+}
+
 int command_decide(const struct command *command, const struct facts *facts,
                    int64_t *ret_retry_after_ms)
 {
@@ -199,6 +207,8 @@ int command_decide(const struct command *command, const struct facts *facts,
     case COMMAND_SEND_MESSAGE:
     case COMMAND_CUSTOM_EVENT:
         return decide_post(&standing, ret_retry_after_ms);
+    case COMMAND_READ:
+        return decide_read_marker(&standing);
     case COMMAND_ACK:
     case COMMAND_PROFILE:
         return 0;

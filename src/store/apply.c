@@ -249,6 +249,7 @@ static int post(struct act *act)
     if (message) {
         event.message_id = command->message_id;
         event.thread_id = command->thread_id;
+        event.ordinal = act_next_ordinal(act);
         memcpy(event.digest, command->digest, sizeof(event.digest));
     } else {
         event.type_name = command->type_name;
@@ -265,7 +266,9 @@ static int post(struct act *act)
         return err;
     }
     err = act_store(act, &event, frame);
-    return err ? err : remember_once(act, &event);
+    if (err)
+        return err;
+    return message ? act_count_message(act, &event) : remember_once(act, &event);
 }
 
 /* A repeat is answered before permission is asked: it was given when it counted. What another
@@ -287,33 +290,6 @@ static int decide_and_post(struct act *act)
     if (err && !(err == ERR_RATE_LIMITED && earlier.found))
         return act_refuse(act, err);
     return earlier.found ? act_refuse(act, ERR_MESSAGE_ID_REUSED) : post(act);
-}
-
-static int device_advance(struct ledger *ledger, place_number user, struct span device,
-                          struct event_id cursor, int64_t now_ms)
-{
-    struct ledger_device value = {.cursor = EVENT_ID_NONE};
-    int err = ledger->ops->device_find(ledger, user, device, &value);
-    if (err && err != ERR_NOT_FOUND)
-        return err;
-    if (event_id_compare(cursor, value.cursor) > 0)
-        value.cursor = cursor;
-    value.used_at_ms = now_ms;
-    return ledger->ops->device_put(ledger, user, device, &value);
-}
-
-static int acknowledge(struct act *act)
-{
-    struct command *command = act->command;
-    if (event_id_compare(command->cursor, act->scene.realm.head) > 0)
-        return act_refuse(act, ERR_CURSOR_AHEAD);
-    if (!command->device.data)
-        return 0;
-    int err = act_begin(act);
-    if (err)
-        return err;
-    return device_advance(act->ledger, act->scene.actor.place, command->device, command->cursor,
-                          act->apply->now_ms);
 }
 
 static int carry_out(struct act *act)
@@ -340,7 +316,9 @@ static int carry_out(struct act *act)
     case COMMAND_REMOVE_MEMBER:
         return act_remove_member(act);
     case COMMAND_ACK:
-        return acknowledge(act);
+        return act_ack(act);
+    case COMMAND_READ:
+        return act_read(act);
     case COMMAND_PROFILE:
         return act_begin(act);
     default:

@@ -84,7 +84,7 @@ int act_enter(struct act *act, const struct ledger_user *user, enum role role, b
     err = act_emit(act, &event, body, own);
     if (!err && open_tenure)
         err = ledger->ops->tenure_open(ledger, user->place, room, event.id);
-    return err;
+    return err ? err : act_start_marker(act, user->place, event.id);
 }
 
 /* The leaving is the last that the leaver sees of the room. */

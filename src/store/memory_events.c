@@ -239,8 +239,10 @@ static void trim_oldest(struct memory_ledger *memory, struct memory_place *place
     struct memory_event *event = events->items[events->first];
     struct memory_realm *realm = place->realm;
     events_pop(events, event);
-    if (event->event.type == EVENT_NEW_MESSAGE)
+    if (event->event.type == EVENT_NEW_MESSAGE) {
         pop_message(memory, event);
+        memory_markers_trim(memory, container_of(place, struct memory_room, place), &event->event);
+    }
     event->trimmed = true;
     realm->trimmed++;
     place->gone = event->event.id;
@@ -351,6 +353,18 @@ static int event_at_or_below(struct ledger *ledger, place_number number, struct 
     return 0;
 }
 
+static int message_at_or_below(struct ledger *ledger, place_number number, struct event_id id,
+                               struct event_id *ret_id, uint64_t *ret_ordinal)
+{
+    const struct memory_events *messages = &memory_room_at(memory_of(ledger), number)->messages;
+    size_t at = first_above(messages, id);
+    if (at == messages->first)
+        return ERR_NOT_FOUND;
+    *ret_id = messages->items[at - 1]->event.id;
+    *ret_ordinal = messages->items[at - 1]->event.ordinal;
+    return 0;
+}
+
 typedef int (*visitor)(void *context, struct memory_ledger *memory,
                        const struct memory_event *event);
 
@@ -444,6 +458,7 @@ void memory_event_ops(struct ledger_ops *ops)
     ops->event_add = event_add;
     ops->event_find = event_find;
     ops->event_at_or_below = event_at_or_below;
+    ops->message_at_or_below = message_at_or_below;
     ops->events = events;
     ops->ids = ids;
     ops->realm_ids = realm_ids;

@@ -150,6 +150,7 @@ static int user_find(struct ledger *ledger, place_number realm, struct span id, 
         .name = user->name,
         .data = user->data,
         .gone = user->place.gone,
+        .acked = user->acked,
     };
     return 0;
 }
@@ -277,7 +278,7 @@ void memory_ledger_fini(struct memory_ledger *memory)
     HASH_ITER(hh, memory->members, member, next_member)
     {
         HASH_DEL(memory->members, member);
-        free(member);
+        memory_member_free(member);
     }
     HASH_ITER(hh, memory->realms, realm, next_realm)
     {
@@ -320,5 +321,6 @@ void memory_ledger_init(struct memory_ledger *memory, const struct settings *set
     memory_member_ops(&memory_ops);
     memory_event_ops(&memory_ops);
     memory_message_ops(&memory_ops);
+    memory_marker_ops(&memory_ops);
     memory->ledger.ops = &memory_ops;
 }

@@ -4,8 +4,8 @@
 #include "base/err.h"
 #include "store/memory_ledger.h"
 
-static struct memory_member *find(struct memory_ledger *memory, place_number room,
-                                  place_number user)
+struct memory_member *memory_member_find(struct memory_ledger *memory, place_number room,
+                                         place_number user)
 {
     struct memory_member_key key = {room, user};
     struct memory_member *member;
@@ -20,13 +20,14 @@ static struct ledger_member member_given(const struct memory_member *member)
         .role = member->role,
         .joined_at_ms = member->joined_at_ms,
         .muted_until_ms = member->muted_until_ms,
+        .marker = member->marker,
     };
 }
 
 static int member_find(struct ledger *ledger, place_number room, place_number user,
                        struct ledger_member *ret)
 {
-    struct memory_member *member = find(memory_of(ledger), room, user);
+    struct memory_member *member = memory_member_find(memory_of(ledger), room, user);
     if (!member)
         return ERR_NOT_FOUND;
     *ret = member_given(member);
@@ -105,7 +106,7 @@ static int add(struct memory_ledger *memory, place_number room_number, place_num
 static int member_put(struct ledger *ledger, place_number room, const struct ledger_member *value)
 {
     struct memory_ledger *memory = memory_of(ledger);
-    struct memory_member *member = find(memory, room, value->user);
+    struct memory_member *member = memory_member_find(memory, room, value->user);
     assert(value->role != ROLE_NONE);
     int err = member ? 0 : add(memory, room, value->user, &member);
     if (err)
@@ -120,17 +121,20 @@ static int member_put(struct ledger *ledger, place_number room, const struct led
 static int member_remove(struct ledger *ledger, place_number room_number, place_number user_number)
 {
     struct memory_ledger *memory = memory_of(ledger);
-    struct memory_member *member = find(memory, room_number, user_number);
+    struct memory_member *member = memory_member_find(memory, room_number, user_number);
     assert(member);
     struct memory_room *room = member->room;
     struct memory_user *user = member->user;
+    int err = ledger->ops->mentions_read(ledger, room_number, user_number, EVENT_ID_LAST);
+    if (err)
+        return err;
     take_out(room->members, (size_t)room->info.member_count, place_of_user(room, user->id));
     take_out(user->rooms, user->room_count, place_of_room(user, room->info.id));
     room->info.member_count--;
     user->room_count--;
     room->owner_count -= member->role == ROLE_OWNER;
     HASH_DELETE(hh, memory->members, member);
-    free(member);
+    memory_member_free(member);
     return 0;
 }
 
@@ -148,6 +152,8 @@ static int members(struct ledger *ledger, place_number number, struct span from,
         given.user_id = room->members[at]->user->id;
         given.name = room->members[at]->user->name;
         given.data = room->members[at]->user->data;
+        given.acked = room->members[at]->user->acked;
+        given.acked_at_ms = room->members[at]->user->acked_at_ms;
         err = visit(context, &given);
     }
     return err;

@@ -4,6 +4,14 @@
 #include "base/err.h"
 #include "store/memory_ledger.h"
 
+/* Of the last message, also when it is gone. */
+static uint64_t last_ordinal(const struct memory_room *room)
+{
+    const struct memory_events *messages = &room->messages;
+    return messages->end > messages->first ? messages->items[messages->end - 1]->event.ordinal
+                                           : room->trimmed_ordinal;
+}
+
 static struct ledger_room room_given(const struct memory_room *room)
 {
     return (struct ledger_room){
@@ -11,6 +19,9 @@ static struct ledger_room room_given(const struct memory_room *room)
         .info = room->info,
         .deleted = room->deleted,
         .gone = room->place.gone,
+        .ordinal = last_ordinal(room),
+        .trimmed_ordinal = room->trimmed_ordinal,
+        .has_erased = room->has_erased,
     };
 }
 
@@ -113,6 +124,7 @@ static int room_remove(struct ledger *ledger, place_number place, struct event_i
     }
     if (err)
         return err;
+    memory_markers_free(room);
     room->deleted = true;
     HASH_DELETE(hh, room->place.realm->rooms, room);
     return 0;
@@ -122,6 +134,7 @@ void memory_room_free(struct memory_room *room)
 {
     struct memory_thread *thread, *next;
     HASH_CLEAR(hh, room->messages_by_id);
+    memory_markers_free(room);
     HASH_ITER(hh, room->threads, thread, next)
     {
         HASH_DEL(room->threads, thread);

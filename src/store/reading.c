@@ -62,6 +62,7 @@ int reading_floor(struct ledger *ledger, const struct ledger_room *room, place_n
 struct room_walk {
     struct journal_read *read;
     struct ledger_room *rooms; /* as the ledger has them; texts not to be used */
+    struct ledger_marker *markers;
 };
 
 static int note_room(void *context, const struct ledger_room *room,
@@ -75,6 +76,7 @@ static int note_room(void *context, const struct ledger_room *room,
     }
     struct read_room *found = &read->rooms[read->room_count];
     *found = (struct read_room){.info = room->info, .role = member->role};
+    walk->markers[read->room_count] = member->marker;
     walk->rooms[read->room_count++] = *room;
     return keep_room(&read->request.arena, &found->info);
 }
@@ -123,6 +125,10 @@ static int read_room(struct ledger *ledger, struct journal_read *read, struct ar
     err = keep_room(arena, &read->rooms[0].info);
     if (err)
         return err;
+    if (scene.member.role != ROLE_NONE)
+        err = reading_marker(ledger, &scene.room, &scene.member.marker, &read->rooms[0].marker);
+    if (err)
+        return err;
     bool privileged = read->actor.service || (read->actor.grants & GRANT_READ);
     return last_message(ledger, &scene.room, scene.actor.place, privileged, arena,
                         &read->rooms[0]);
@@ -142,15 +148,21 @@ static int read_rooms_of_user(struct ledger *ledger, struct journal_read *read,
     if (!scene.actor.place)
         return 0;
     size_t limit = (size_t)read->limit;
-    struct room_walk walk = {read, arena_alloc(scratch, limit * sizeof(*walk.rooms))};
+    struct room_walk walk = {.read = read,
+                             .rooms = arena_alloc(scratch, limit * sizeof(*walk.rooms)),
+                             .markers = arena_alloc(scratch, limit * sizeof(*walk.markers))};
     read->rooms = arena_alloc(arena, limit * sizeof(*read->rooms));
-    if (!walk.rooms || !read->rooms)
+    if (!walk.rooms || !walk.markers || !read->rooms)
         return ERR_MEMORY;
     err = ledger->ops->rooms_of_user(ledger, scene.actor.place, read->from, read->limit + 1,
                                      note_room, &walk);
-    for (int i = 0; i < read->room_count && !err; i++)
+    for (int i = 0; i < read->room_count && !err; i++) {
         err = last_message(ledger, &walk.rooms[i], scene.actor.place, false, arena,
                            &read->rooms[i]);
+        if (!err)
+            err = reading_marker(ledger, &walk.rooms[i], &walk.markers[i],
+                                 &read->rooms[i].marker);
+    }
     return err;
 }
 
@@ -216,10 +228,11 @@ int reading_read(struct ledger *ledger, const struct settings *settings, struct 
 {
     struct arena scratch;
     int err;
-    (void)settings;
     read->rooms = NULL;
     read->members = NULL;
-    read->room_count = read->member_count = 0;
+    read->unread = NULL;
+    read->receipts = NULL;
+    read->room_count = read->member_count = read->unread_count = read->receipt_count = 0;
     read->next = (struct span){NULL, 0};
     read->head = EVENT_ID_NONE;
     arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
@@ -234,6 +247,15 @@ int reading_read(struct ledger *ledger, const struct settings *settings, struct 
     case READ_MEMBERS:
         assert(read->limit >= 1);
         err = read_members(ledger, read, &scratch);
+        break;
+    case READ_UNREAD:
+        err = reading_unread(ledger, read, &scratch);
+        break;
+    case READ_RECEIPTS:
+        err = reading_receipts(ledger, settings, read, &scratch);
+        break;
+    case READ_DELIVERED:
+        err = reading_delivered(ledger, settings, read, &scratch);
         break;
     case READ_ACCESS:
         err = read_access(ledger, read, now_ms, &scratch);

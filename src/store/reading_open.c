@@ -17,15 +17,19 @@ static int grow_rooms(struct opening *opening)
     struct open_room *rooms = arena_alloc(&open->request.arena, (size_t)size * sizeof(*rooms));
     struct ledger_room *ledger_rooms =
         arena_alloc(&opening->scratch, (size_t)size * sizeof(*ledger_rooms));
-    if (!rooms || !ledger_rooms)
+    struct ledger_marker *markers =
+        arena_alloc(&opening->scratch, (size_t)size * sizeof(*markers));
+    if (!rooms || !ledger_rooms || !markers)
         return ERR_MEMORY;
     if (open->room_count) {
         memcpy(rooms, open->rooms, (size_t)open->room_count * sizeof(*rooms));
         memcpy(ledger_rooms, opening->ledger_rooms,
                (size_t)open->room_count * sizeof(*ledger_rooms));
+        memcpy(markers, opening->markers, (size_t)open->room_count * sizeof(*markers));
     }
     open->rooms = rooms;
     opening->ledger_rooms = ledger_rooms;
+    opening->markers = markers;
     opening->size = size;
     return 0;
 }
@@ -38,8 +42,8 @@ static int check_read(const struct opening *opening, const struct ledger_room *r
     return command_decide_read(&actor, &facts);
 }
 
-static int add_room(struct opening *opening, const struct ledger_room *room, enum role role,
-                    const struct follow_room *named)
+static int add_room(struct opening *opening, const struct ledger_room *room,
+                    const struct ledger_member *member, const struct follow_room *named)
 {
     struct journal_open *open = opening->open;
     unsigned grants = named ? named->grants : 0;
@@ -49,12 +53,13 @@ static int add_room(struct opening *opening, const struct ledger_room *room, enu
     struct open_room *added = &open->rooms[open->room_count];
     *added = (struct open_room){
         .room = room->info.id,
-        .member = role != ROLE_NONE,
+        .member = member->role != ROLE_NONE,
         .named = named != NULL,
         .readable = check_read(opening, room, ROLE_NONE, grants) == 0,
         .watch_since = grants & GRANT_READ ? EVENT_ID_NONE : room->info.public_since,
         .member_count = room->info.member_count,
     };
+    opening->markers[open->room_count] = member->marker;
     opening->ledger_rooms[open->room_count++] = *room;
     return reading_keep(&open->request.arena, &added->room);
 }
@@ -70,7 +75,7 @@ static int note_room(void *context, const struct ledger_room *room,
 {
     struct walk *walk = context;
     walk->seen++;
-    return add_room(walk->opening, room, member->role, NULL);
+    return add_room(walk->opening, room, member, NULL);
 }
 
 static int load_rooms_of_user(struct opening *opening)
@@ -138,7 +143,7 @@ static int load_named(struct opening *opening, const struct follow_room *named)
         return 0;
     }
     int why = check_read(opening, &room, member.role, named->grants);
-    return why ? deny(opening, named->room, why) : add_room(opening, &room, member.role, named);
+    return why ? deny(opening, named->room, why) : add_room(opening, &room, &member, named);
 }
 
 static int load_rooms(struct opening *opening)
@@ -146,6 +151,27 @@ static int load_rooms(struct opening *opening)
     int err = load_rooms_of_user(opening);
     for (int i = 0; i < opening->open->follow.room_count && !err; i++)
         err = load_named(opening, &opening->open->follow.rooms[i]);
+    return err;
+}
+
+/* Of all rooms of the user, also when the reader follows others. */
+static int count_unread(struct opening *opening)
+{
+    struct journal_open *open = opening->open;
+    struct read_marker marker = {.unread = 0};
+    int err = 0;
+    if (!open->follow.all)
+        return reading_unread_sums(opening->ledger, opening->user.place, &opening->scratch,
+                                   &open->unread, &open->mentions);
+    for (int i = 0; i < open->room_count && !err; i++) {
+        if (open->rooms[i].member)
+            err = reading_marker(opening->ledger, &opening->ledger_rooms[i], &opening->markers[i],
+                                 &marker);
+        if (open->rooms[i].member && !err) {
+            open->unread += marker.unread;
+            open->mentions += marker.mentions;
+        }
+    }
     return err;
 }
 
@@ -263,6 +289,8 @@ static int open_reader(struct opening *opening, int64_t now_ms, bool *ret_note_d
     open->head_number = opening->realm.head_number;
     if (!err && opening->realm.place)
         err = load_rooms(opening);
+    if (!err && opening->user.place)
+        err = count_unread(opening);
     for (int i = 0; i < open->follow.room_count && !err && !opening->realm.place; i++)
         err = deny(opening, open->follow.rooms[i].room, ERR_NOT_FOUND);
     if (!err)
@@ -293,6 +321,7 @@ int reading_open(struct ledger *ledger, struct journal_open *open, int64_t now_m
     open->denied = NULL;
     open->gaps = NULL;
     open->history_frames = NULL;
+    open->unread = open->mentions = 0;
     open->room_count = open->denied_count = open->gap_count = open->history_count = 0;
     arena_init(&opening.scratch, READING_SCRATCH_BYTES_MAX);
     int err = open_reader(&opening, now_ms, ret_note_device);

@@ -56,6 +56,7 @@ static void bind_event(sqlite3_stmt *statement, place_number realm,
         sqlite_bind_text(statement, 14, span_of(NULL, 0));
     sqlite_bind_text(statement, 15, event->body.data ? event->body : span_text("{}"));
     sqlite_bind_text(statement, 16, event->own_body);
+    sqlite_bind_number(statement, 17, (int64_t)event->ordinal);
 }
 
 /* Most commands are of somebody who has just sent another: then the row is there. */
@@ -132,6 +133,7 @@ static struct ledger_event event_of_row(sqlite3_stmt *row)
         .thread_id = sqlite_column_span(row, 14),
         .body = sqlite_column_span(row, 16),
         .own_body = sqlite_column_span(row, 17),
+        .ordinal = (uint64_t)sqlite3_column_int64(row, 19),
     };
     const void *digest = sqlite3_column_blob(row, 15);
 

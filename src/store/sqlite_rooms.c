@@ -18,6 +18,9 @@ static struct ledger_room room_of_row(sqlite3_stmt *row)
         .place = (place_number)sqlite3_column_int64(row, 0),
         .deleted = sqlite3_column_int(row, 2),
         .gone = sqlite_column_id(row, 14),
+        .trimmed_ordinal = (uint64_t)sqlite3_column_int64(row, 15),
+        .has_erased = sqlite3_column_int(row, 16),
+        .ordinal = (uint64_t)sqlite3_column_int64(row, 17),
         .info = {.id = sqlite_column_span(row, 1),
                  .kind = (enum room_kind)sqlite3_column_int(row, 3),
                  .name = sqlite_column_span(row, 4),
@@ -138,19 +141,16 @@ static int room_set(struct ledger *base, place_number place, const struct room_i
 
 static int room_remove(struct ledger *base, place_number place, struct event_id until)
 {
+    static const enum sql_statement steps[] = {SQL_room_remove_members, SQL_room_remove_mentions,
+                                               SQL_room_remove_erased, SQL_room_delete};
     struct sqlite_ledger *ledger = self(base);
     sqlite3_stmt *statement = sqlite_get(ledger, SQL_room_end_tenures);
 
     sqlite_bind_place(statement, 1, place);
     sqlite_bind_id(statement, 2, until);
     int err = sqlite_execute(ledger, statement);
-    if (!err) {
-        statement = sqlite_get(ledger, SQL_room_remove_members);
-        sqlite_bind_place(statement, 1, place);
-        err = sqlite_execute(ledger, statement);
-    }
-    if (!err) {
-        statement = sqlite_get(ledger, SQL_room_delete);
+    for (size_t i = 0; i < array_count(steps) && !err; i++) {
+        statement = sqlite_get(ledger, steps[i]);
         sqlite_bind_place(statement, 1, place);
         err = sqlite_execute(ledger, statement);
     }
@@ -184,6 +184,7 @@ static int user_find(struct ledger *base, place_number realm, struct span id, st
             .name = sqlite_column_span(statement, 2),
             .data = sqlite_column_span(statement, 3),
             .gone = sqlite_column_id(statement, 4),
+            .acked = sqlite_column_id(statement, 5),
         };
         if (keep_text(arena, &user.id) || keep_text(arena, &user.name) ||
             keep_text(arena, &user.data))
@@ -229,6 +230,10 @@ static struct ledger_member member_of_row(sqlite3_stmt *row, int first)
         .role = (enum role)sqlite3_column_int(row, first + 1),
         .joined_at_ms = sqlite3_column_int64(row, first + 2),
         .muted_until_ms = sqlite3_column_int64(row, first + 3),
+        .marker = {.read = sqlite_column_id(row, first + 4),
+                   .ordinal = (uint64_t)sqlite3_column_int64(row, first + 5),
+                   .mentions = sqlite3_column_int64(row, first + 6),
+                   .moved_ms = sqlite3_column_int64(row, first + 7)},
     };
 }
 
@@ -283,7 +288,7 @@ static int member_remove(struct ledger *base, place_number room, place_number us
     int err = sqlite_execute(ledger, statement);
     if (!err && sqlite3_changes(ledger->connection->db) > 0)
         err = count_members(ledger, room, -1);
-    return err;
+    return err ? err : base->ops->mentions_read(base, room, user, EVENT_ID_LAST);
 }
 
 static int members(struct ledger *base, place_number room, struct span from, int limit,
@@ -299,9 +304,11 @@ static int members(struct ledger *base, place_number room, struct span from, int
     while (!(err = sqlite_next(ledger, statement))) {
         struct ledger_member member = member_of_row(statement, 0);
 
-        member.user_id = sqlite_column_span(statement, 4);
-        member.name = sqlite_column_span(statement, 5);
-        member.data = sqlite_column_span(statement, 6);
+        member.user_id = sqlite_column_span(statement, 8);
+        member.name = sqlite_column_span(statement, 9);
+        member.data = sqlite_column_span(statement, 10);
+        member.acked = sqlite_column_id(statement, 11);
+        member.acked_at_ms = sqlite3_column_int64(statement, 12);
         err = visit(context, &member);
         if (err)
             return sqlite_finish(statement, err);
@@ -344,7 +351,7 @@ static int rooms_of_user(struct ledger *base, place_number user, struct span fro
     sqlite_bind_number(statement, 3, limit);
     while (!(err = sqlite_next(ledger, statement))) {
         struct ledger_room room = room_of_row(statement);
-        struct ledger_member member = member_of_row(statement, 15);
+        struct ledger_member member = member_of_row(statement, 18);
 
         err = visit(context, &room, &member);
         if (err)

@@ -145,7 +145,8 @@ static int64_t age_cut(const struct sqlite_trim *trim, int64_t wall_ms)
 static int step_age(struct sqlite_trim *trim, struct sqlite_ledger *ledger, int64_t wall_ms)
 {
     static const enum sql_statement steps[] = {SQL_trim_age_rooms, SQL_trim_age_users,
-                                               SQL_trim_age_realms, SQL_trim_age_delete};
+                                               SQL_trim_age_realms, SQL_trim_age_mentions,
+                                               SQL_trim_age_erased, SQL_trim_age_delete};
     sqlite3_stmt *statement = sqlite_get(ledger, SQL_trim_age_upto);
     int64_t count = 0, upto = 0;
 
@@ -182,6 +183,7 @@ static int delete_below(struct sqlite_ledger *ledger, place_number place, int64_
                         bool *ret_more)
 {
     static const enum sql_statement steps[] = {SQL_trim_room_gone, SQL_trim_room_realm,
+                                               SQL_trim_room_mentions, SQL_trim_room_erased,
                                                SQL_trim_room_delete};
     sqlite3_stmt *statement = sqlite_get(ledger, SQL_trim_room_upto);
     int64_t count = 0, upto = 0;

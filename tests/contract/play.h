@@ -117,6 +117,8 @@ int run_gap_tests(void);
 int run_history_tests(void);
 int run_state_tests(void);
 int run_order_tests(void);
+int run_marker_tests(void);
+int run_unread_tests(void);
 int run_random_tests(void);
 int run_quiet_tests(void);
 

@@ -18,6 +18,8 @@ int main(int argc, char **argv)
     failed += run_history_tests();
     failed += run_state_tests();
     failed += run_order_tests();
+    failed += run_marker_tests();
+    failed += run_unread_tests();
     failed += run_random_tests();
     failed += run_quiet_tests();
     return failed;

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/embedded.h"
+
 static void make_file(void)
 {
     struct sqlite_connection writer;
@@ -38,6 +40,34 @@ static void a_new_file_is_made_once(void **state)
     sqlite_close(&writer);
 }
 
+/* A file as version 1 made it, with one message and one member. */
+static void make_first_version(void)
+{
+    for (const struct embedded *file = embedded_sql; file->name; file++) {
+        if (strncmp(file->name, "0001-", 5) == 0)
+            run_plain(file->data);
+    }
+    run_plain("PRAGMA user_version = 1;"
+              "INSERT INTO event (id, realm, place, number, kind, flags, timestamp_ms, body)"
+              "VALUES (5, 1, 2, 1, 1, 0, 7, '{\"text\":\"x\"}');"
+              "INSERT INTO member VALUES (3, 2, 'ann', 1, 4, 0), (3, 9, 'ann', 1, 4, 0)");
+}
+
+static void an_older_file_is_brought_up(void **state)
+{
+    struct sqlite_connection writer;
+
+    make_first_version();
+    assert_int_equal(open_writer(&writer), 0);
+    assert_int_equal(number(writer.db, "PRAGMA user_version"), SQLITE_SCHEMA_VERSION);
+    assert_int_equal(number(writer.db, "SELECT count(*) FROM event_told WHERE id = 5"
+                                       " AND ordinal = 0 AND body = '{\"text\":\"x\"}'"),
+                     1);
+    assert_int_equal(number(writer.db, "SELECT read_id FROM member WHERE room = 2"), 5);
+    assert_int_equal(number(writer.db, "SELECT read_id FROM member WHERE room = 9"), 0);
+    sqlite_close(&writer);
+}
+
 static void a_newer_file_is_refused(void **state)
 {
     struct sqlite_connection writer;
@@ -46,9 +76,8 @@ static void a_newer_file_is_refused(void **state)
     run_plain("PRAGMA user_version = 99");
     assert_int_equal(open_writer(&writer), ERR_VERSION);
     assert_non_null(strstr(why, "newer version"));
-    run_plain("PRAGMA user_version = 1");
-    assert_int_equal(open_writer(&writer), 0);
-    sqlite_close(&writer);
+    run_plain("PRAGMA user_version = -1");
+    assert_int_equal(open_writer(&writer), ERR_CORRUPT);
 }
 
 static void a_file_of_something_else_is_refused(void **state)
@@ -74,7 +103,8 @@ static void a_damaged_file_is_refused(void **state)
 
     make_file();
     run_plain("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
-              "INSERT INTO user SELECT i, 1, 'user-' || i, NULL, NULL, 0 FROM n;"
+              "INSERT INTO user (place, realm, id, gone)"
+              "SELECT i, 1, 'user-' || i, 0 FROM n;"
               "PRAGMA wal_checkpoint(TRUNCATE)");
     int fd = open(path, O_RDWR);
     off_t size = lseek(fd, 0, SEEK_END);
@@ -190,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(a_new_file_is_made_once),
+        WITH_FOLDER(an_older_file_is_brought_up),
         WITH_FOLDER(a_newer_file_is_refused),
         WITH_FOLDER(a_file_of_something_else_is_refused),
         WITH_FOLDER(a_damaged_file_is_refused),

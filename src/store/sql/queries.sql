@@ -46,12 +46,18 @@ UPDATE realm SET head = ?2, number = ?3 WHERE place = ?1
 
 -- name: room_find
 SELECT place, id, deleted, kind, name, topic, announce, slow_mode_s, history_from, data,
-       member_count, version, created_at_ms, public_since, gone
+       member_count, version, created_at_ms, public_since, gone, trimmed_ordinal, has_erased,
+       coalesce((SELECT ordinal FROM event INDEXED BY event_place
+                 WHERE event.place = room.place AND (event.kind <> 1) = 0
+                 ORDER BY event.id DESC LIMIT 1), trimmed_ordinal)
 FROM room WHERE realm = ?1 AND id = ?2 AND deleted = 0
 
 -- name: room_at
 SELECT place, id, deleted, kind, name, topic, announce, slow_mode_s, history_from, data,
-       member_count, version, created_at_ms, public_since, gone
+       member_count, version, created_at_ms, public_since, gone, trimmed_ordinal, has_erased,
+       coalesce((SELECT ordinal FROM event INDEXED BY event_place
+                 WHERE event.place = room.place AND (event.kind <> 1) = 0
+                 ORDER BY event.id DESC LIMIT 1), trimmed_ordinal)
 FROM room WHERE place = ?1
 
 -- name: room_add
@@ -79,7 +85,7 @@ WHERE user IN (SELECT user FROM member WHERE room = ?1) AND room = ?1
 DELETE FROM member WHERE room = ?1
 
 -- name: user_find
-SELECT place, id, name, data, gone FROM user WHERE realm = ?1 AND id = ?2
+SELECT place, id, name, data, gone, acked FROM user WHERE realm = ?1 AND id = ?2
 
 -- name: user_add
 INSERT INTO user (place, realm, id, name, data, gone) VALUES (?1, ?2, ?3, NULL, NULL, 0)
@@ -88,7 +94,8 @@ INSERT INTO user (place, realm, id, name, data, gone) VALUES (?1, ?2, ?3, NULL, 
 UPDATE user SET name = ?2, data = ?3 WHERE place = ?1
 
 -- name: member_find
-SELECT user, role, joined_at_ms, muted_until_ms FROM member WHERE user = ?1 AND room = ?2
+SELECT user, role, joined_at_ms, muted_until_ms, read_id, read_ordinal, mentions, moved_ms
+FROM member WHERE user = ?1 AND room = ?2
 
 -- name: member_set
 UPDATE member SET role = ?3, joined_at_ms = ?4, muted_until_ms = ?5
@@ -102,8 +109,9 @@ SELECT ?1, ?2, user.id, ?3, ?4, ?5 FROM user WHERE place = ?1
 DELETE FROM member WHERE user = ?1 AND room = ?2
 
 -- name: members
-SELECT member.user, member.role, member.joined_at_ms, member.muted_until_ms, member.user_id,
-       user.name, user.data
+SELECT member.user, member.role, member.joined_at_ms, member.muted_until_ms,
+       member.read_id, member.read_ordinal, member.mentions, member.moved_ms,
+       member.user_id, user.name, user.data, user.acked, user.acked_at_ms
 FROM member INDEXED BY member_room JOIN user ON user.place = member.user
 WHERE member.room = ?1 AND member.user_id > ?2 ORDER BY member.user_id LIMIT ?3
 
@@ -113,12 +121,49 @@ SELECT count(*) FROM member INDEXED BY member_owner WHERE room = ?1 AND role = 3
 -- name: rooms_of_user
 SELECT room.place, room.id, deleted, kind, room.name, topic, announce, slow_mode_s,
        history_from, room.data, member_count, version, created_at_ms, public_since, gone,
-       member.user, member.role, member.joined_at_ms, member.muted_until_ms
+       trimmed_ordinal, has_erased,
+       coalesce((SELECT ordinal FROM event INDEXED BY event_place
+                 WHERE event.place = room.place AND (event.kind <> 1) = 0
+                 ORDER BY event.id DESC LIMIT 1), trimmed_ordinal),
+       member.user, member.role, member.joined_at_ms, member.muted_until_ms,
+       member.read_id, member.read_ordinal, member.mentions, member.moved_ms
 FROM member CROSS JOIN room ON room.place = member.room
 WHERE member.user = ?1 AND room.id > ?2 ORDER BY room.id LIMIT ?3
 
 -- name: room_count_of_user
 SELECT count(*) FROM member WHERE user = ?1
+
+-- name: marker_put
+UPDATE member SET read_id = ?3, read_ordinal = ?4, moved_ms = iif(?5 > 0, ?5, moved_ms)
+WHERE user = ?1 AND room = ?2
+
+-- name: user_ack
+UPDATE user SET acked = ?2, acked_at_ms = ?3 WHERE place = ?1
+
+-- name: mention_add
+INSERT OR IGNORE INTO mention (user, room, id) VALUES (?1, ?2, ?3)
+
+-- name: mentions_remove
+DELETE FROM mention WHERE room = ?1 AND id = ?2
+
+-- name: mentions_read
+DELETE FROM mention WHERE user = ?1 AND room = ?2 AND id <= ?3
+
+-- name: room_remove_mentions
+DELETE FROM mention WHERE room = ?1
+
+-- name: erased_add
+INSERT INTO erased (room, node, count) VALUES (?1, ?2, 1)
+ON CONFLICT DO UPDATE SET count = count + 1
+
+-- name: erased_note
+UPDATE room SET has_erased = 1 WHERE place = ?1 AND has_erased = 0
+
+-- name: erased_count
+SELECT count FROM erased WHERE room = ?1 AND node = ?2
+
+-- name: room_remove_erased
+DELETE FROM erased WHERE room = ?1
 
 -- name: tenure_open
 INSERT INTO tenure (user, room, from_id, until_id) VALUES (?1, ?2, ?3, 9223372036854775807)
@@ -137,8 +182,8 @@ ORDER BY room, from_id
 
 -- name: event_add
 INSERT INTO event (id, realm, place, number, kind, flags, timestamp_ms, sender, user, type_name,
-                   spared, message_id, thread_id, digest, body, own_body)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+                   spared, message_id, thread_id, digest, body, own_body, ordinal)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
 
 -- name: sender_note
 INSERT OR IGNORE INTO sender (sender, place, hour) VALUES (?1, ?2, ?3)
@@ -214,6 +259,10 @@ WHERE place = ?1 AND thread_id = ?5 AND id > ?2 AND id < ?3 ORDER BY id DESC LIM
 SELECT id, place, kind FROM event INDEXED BY event_realm
 WHERE realm = ?1 AND id > ?2 ORDER BY id LIMIT ?3
 
+-- name: message_at_or_below
+SELECT id, ordinal FROM event INDEXED BY event_place
+WHERE place = ?1 AND (kind <> 1) = 0 AND id <= ?2 ORDER BY id DESC LIMIT 1
+
 -- name: message_find
 SELECT * FROM event_told WHERE place = ?1 AND message_id = ?2
 
@@ -266,8 +315,10 @@ SELECT count(*), max(id) FROM
     (SELECT id FROM event WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3)
 
 -- name: trim_age_rooms
-UPDATE room SET gone = max(gone, trimmed.id) FROM
-    (SELECT event.place AS place, max(event.id) AS id FROM event NOT INDEXED
+UPDATE room SET gone = max(gone, trimmed.id),
+                trimmed_ordinal = max(trimmed_ordinal, trimmed.ordinal) FROM
+    (SELECT event.place AS place, max(event.id) AS id, max(event.ordinal) AS ordinal
+     FROM event NOT INDEXED
      WHERE event.id > ?1 AND event.id <= ?2 AND NOT EXISTS
          (SELECT 1 FROM realm WHERE realm.place = event.realm AND realm.head = event.id)
      GROUP BY event.place) AS trimmed
@@ -288,6 +339,16 @@ UPDATE realm SET gone = max(gone, trimmed.id) FROM
          (SELECT 1 FROM realm WHERE realm.place = event.realm AND realm.head = event.id)
      GROUP BY event.realm) AS trimmed
 WHERE realm.place = trimmed.realm
+
+-- name: trim_age_mentions
+DELETE FROM mention WHERE (room, id) IN
+    (SELECT place, id FROM event NOT INDEXED WHERE id > ?1 AND id <= ?2 AND NOT EXISTS
+        (SELECT 1 FROM realm WHERE realm.place = event.realm AND realm.head = event.id))
+
+-- name: trim_age_erased
+DELETE FROM erased
+WHERE room IN (SELECT place FROM event NOT INDEXED WHERE id > ?1 AND id <= ?2)
+  AND node <= (SELECT trimmed_ordinal FROM room WHERE place = erased.room)
 
 -- name: trim_age_delete
 DELETE FROM event NOT INDEXED WHERE id > ?1 AND id <= ?2 AND NOT EXISTS
@@ -316,7 +377,17 @@ DELETE FROM event INDEXED BY event_place
 WHERE place = ?1 AND (kind <> 1) IN (0, 1) AND id <= ?2
 
 -- name: trim_room_gone
-UPDATE room SET gone = max(gone, ?2) WHERE place = ?1
+UPDATE room SET gone = max(gone, ?2), trimmed_ordinal = max(trimmed_ordinal, coalesce(
+    (SELECT ordinal FROM event INDEXED BY event_place
+     WHERE place = ?1 AND (kind <> 1) = 0 AND id <= ?2 ORDER BY id DESC LIMIT 1), 0))
+WHERE place = ?1
+
+-- name: trim_room_mentions
+DELETE FROM mention WHERE room = ?1 AND id <= ?2
+
+-- name: trim_room_erased
+DELETE FROM erased
+WHERE room = ?1 AND node <= (SELECT trimmed_ordinal FROM room WHERE place = ?1 AND gone >= ?2)
 
 -- name: trim_room_realm
 UPDATE realm SET gone = max(gone, ?2) WHERE place = (SELECT realm FROM room WHERE place = ?1)

@@ -1,0 +1,327 @@
+/* What is unread, and which markers moved. */
+#include "base/err.h"
+#include "store/reading_parts.h"
+#include "store/unread.h"
+
+#define ROOMS_AT_ONCE 512
+#define MEMBERS_AT_ONCE 256
+
+int reading_marker(struct ledger *ledger, const struct ledger_room *room,
+                   const struct ledger_marker *marker, struct read_marker *ret)
+{
+    ret->upto = marker->read;
+    ret->mentions = marker->mentions;
+    return unread_count(ledger, room, marker, &ret->unread);
+}
+
+/* -- the rooms of a user ---------------------------------------------------------------------- */
+
+/* A room of the user; of the texts only its id. */
+struct room_of_user {
+    struct ledger_room room;
+    struct ledger_marker marker;
+};
+
+/* What is done with each; other than 0 ends the walk and is passed on. */
+typedef int (*room_visitor)(void *context, const struct room_of_user *of);
+
+struct room_list {
+    struct arena *arena;
+    struct room_of_user *rooms;
+    int count;
+};
+
+static int note_room(void *context, const struct ledger_room *room,
+                     const struct ledger_member *member)
+{
+    struct room_list *list = context;
+    struct room_of_user *of = &list->rooms[list->count++];
+    *of = (struct room_of_user){.room = *room, .marker = member->marker};
+    return reading_keep(list->arena, &of->room.info.id);
+}
+
+/* All after `from`, in order of their ids. The visitor may ask the ledger. */
+static int each_room(struct ledger *ledger, place_number user, struct span from,
+                     struct arena *arena, room_visitor visit, void *context)
+{
+    struct room_list list = {
+        .arena = arena,
+        .rooms = arena_alloc(arena, ROOMS_AT_ONCE * sizeof(*list.rooms)),
+    };
+    if (!list.rooms)
+        return ERR_MEMORY;
+    int err;
+    do {
+        list.count = 0;
+        err = ledger->ops->rooms_of_user(ledger, user, from, ROOMS_AT_ONCE, note_room, &list);
+        for (int i = 0; i < list.count && !err; i++)
+            err = visit(context, &list.rooms[i]);
+        if (list.count)
+            from = list.rooms[list.count - 1].room.info.id;
+    } while (!err && list.count == ROOMS_AT_ONCE);
+    return err;
+}
+
+static int gather_reader(struct ledger *ledger, struct journal_read *read, struct arena *scratch,
+                         struct scene *ret)
+{
+    const struct command command = {
+        .kind = COMMAND_PROFILE, .realm = read->realm, .actor = read->actor};
+    *ret = (struct scene){.realm.place = 0};
+    int err = scene_gather(ledger, &command, 0, scratch, ret);
+    read->head = ret->realm.head;
+    return err;
+}
+
+/* -- unread ----------------------------------------------------------------------------------- */
+
+struct unread_walk {
+    struct ledger *ledger;
+    struct journal_read *read; /* NULL: only the sums */
+    int64_t unread, mentions;
+    int size;
+};
+
+static int list_unread(struct unread_walk *walk, struct span room, const struct read_marker *marker)
+{
+    struct journal_read *read = walk->read;
+    struct arena *arena = &read->request.arena;
+    if (read->unread_count == walk->size) {
+        int size = walk->size ? 2 * walk->size : 64;
+        struct read_unread *unread = arena_alloc(arena, (size_t)size * sizeof(*unread));
+        if (!unread)
+            return ERR_MEMORY;
+        if (walk->size)
+            memcpy(unread, read->unread, (size_t)walk->size * sizeof(*unread));
+        read->unread = unread;
+        walk->size = size;
+    }
+    struct read_unread *added = &read->unread[read->unread_count++];
+    *added = (struct read_unread){room, marker->unread, marker->mentions};
+    return reading_keep(arena, &added->room);
+}
+
+static int add_unread(void *context, const struct room_of_user *of)
+{
+    struct unread_walk *walk = context;
+    struct read_marker marker;
+    int err = reading_marker(walk->ledger, &of->room, &of->marker, &marker);
+    if (err)
+        return err;
+    walk->unread += marker.unread;
+    walk->mentions += marker.mentions;
+    return walk->read && marker.unread > 0 ? list_unread(walk, of->room.info.id, &marker) : 0;
+}
+
+int reading_unread_sums(struct ledger *ledger, place_number user, struct arena *scratch,
+                        int64_t *ret_unread, int64_t *ret_mentions)
+{
+    struct unread_walk walk = {.ledger = ledger};
+    int err = each_room(ledger, user, (struct span){NULL, 0}, scratch, add_unread, &walk);
+    *ret_unread = walk.unread;
+    *ret_mentions = walk.mentions;
+    return err;
+}
+
+int reading_unread(struct ledger *ledger, struct journal_read *read, struct arena *scratch)
+{
+    struct unread_walk walk = {.ledger = ledger, .read = read};
+    struct scene scene;
+    int err = gather_reader(ledger, read, scratch, &scene);
+    if (err || !scene.actor.place)
+        return err;
+    return each_room(ledger, scene.actor.place, (struct span){NULL, 0}, scratch, add_unread, &walk);
+}
+
+/* -- receipts --------------------------------------------------------------------------------- */
+
+struct receipt_walk {
+    struct ledger *ledger;
+    struct journal_read *read;
+    struct arena *scratch;
+    place_number user;
+    const struct settings *settings;
+    struct ledger_member *members; /* MEMBERS_AT_ONCE, those that moved */
+    int member_count;
+    int seen;              /* of one look at members */
+    struct span last_user; /* of these */
+    int looked_at;         /* members, in all rooms */
+    struct span last_room; /* that was looked at */
+    int size;
+};
+
+static int add_receipt(struct receipt_walk *walk, const struct read_receipt *receipt)
+{
+    struct journal_read *read = walk->read;
+    struct arena *arena = &read->request.arena;
+    if (read->receipt_count == walk->size) {
+        int size = walk->size ? 2 * walk->size : 64;
+        struct read_receipt *receipts = arena_alloc(arena, (size_t)size * sizeof(*receipts));
+        if (!receipts)
+            return ERR_MEMORY;
+        if (walk->size)
+            memcpy(receipts, read->receipts, (size_t)walk->size * sizeof(*receipts));
+        read->receipts = receipts;
+        walk->size = size;
+    }
+    struct read_receipt *added = &read->receipts[read->receipt_count++];
+    *added = *receipt;
+    int err = reading_keep(arena, &added->room);
+    return err ? err : reading_keep(arena, &added->user);
+}
+
+static int note_from(void *context, const struct ledger_tenure *tenure)
+{
+    *(struct event_id *)context = tenure->from;
+    return 0;
+}
+
+/* The last message of the room that the user has acknowledged by `acked`, if it is above `after`
+ * and not from before the joining. */
+static int add_delivered(struct receipt_walk *walk, const struct ledger_room *room,
+                         place_number user, struct span user_id, struct event_id after,
+                         struct event_id acked)
+{
+    struct ledger *ledger = walk->ledger;
+    struct event_id joined = EVENT_ID_LAST;
+    struct read_receipt receipt = {
+        .type = EVENT_MESSAGE_DELIVERED, .room = room->info.id, .user = user_id};
+    uint64_t ordinal;
+    int err = ledger->ops->message_at_or_below(ledger, room->place, acked, &receipt.marker.upto,
+                                               &ordinal);
+    if (err || event_id_compare(receipt.marker.upto, after) <= 0)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    err = ledger->ops->tenures(ledger, user, room->place, event_id_previous(EVENT_ID_LAST),
+                               note_from, &joined);
+    if (err || event_id_compare(receipt.marker.upto, joined) < 0)
+        return err;
+    return add_receipt(walk, &receipt);
+}
+
+static int add_own(struct receipt_walk *walk, const struct room_of_user *of)
+{
+    int64_t since_ms = walk->read->since_ms;
+    struct read_receipt receipt = {
+        .type = EVENT_MESSAGE_READ, .room = of->room.info.id, .user = walk->read->actor.user};
+    /* Sending moves it without a note of the time, which its id has. */
+    if (of->marker.moved_ms < since_ms && (int64_t)of->marker.read.ms < since_ms)
+        return 0;
+    int err = reading_marker(walk->ledger, &of->room, &of->marker, &receipt.marker);
+    return err ? err : add_receipt(walk, &receipt);
+}
+
+static int note_moved(void *context, const struct ledger_member *member)
+{
+    struct receipt_walk *walk = context;
+    int64_t since_ms = walk->read->since_ms;
+    int err = 0;
+    walk->seen++;
+    if (walk->seen == MEMBERS_AT_ONCE) {
+        walk->last_user = member->user_id;
+        err = reading_keep(walk->scratch, &walk->last_user);
+    }
+    if (member->user == walk->user ||
+        (member->marker.moved_ms < since_ms && member->acked_at_ms < since_ms))
+        return err;
+    struct ledger_member *moved = &walk->members[walk->member_count++];
+    *moved = *member;
+    return err ? err : reading_keep(walk->scratch, &moved->user_id);
+}
+
+static int add_member(struct receipt_walk *walk, const struct ledger_room *room,
+                      const struct ledger_member *member)
+{
+    int64_t since_ms = walk->read->since_ms;
+    struct read_receipt receipt = {.type = EVENT_MESSAGE_READ,
+                                   .room = room->info.id,
+                                   .user = member->user_id,
+                                   .marker.upto = member->marker.read};
+    int err = member->marker.moved_ms >= since_ms ? add_receipt(walk, &receipt) : 0;
+    if (!err && member->acked_at_ms >= since_ms)
+        err =
+            add_delivered(walk, room, member->user, member->user_id, EVENT_ID_NONE, member->acked);
+    return err;
+}
+
+static int add_members(struct receipt_walk *walk, const struct ledger_room *room)
+{
+    struct span from = {NULL, 0};
+    int err;
+    do {
+        walk->seen = walk->member_count = 0;
+        err = walk->ledger->ops->members(walk->ledger, room->place, from, MEMBERS_AT_ONCE,
+                                         note_moved, walk);
+        for (int i = 0; i < walk->member_count && !err; i++)
+            err = add_member(walk, room, &walk->members[i]);
+        walk->looked_at += walk->seen;
+        from = walk->last_user;
+    } while (!err && walk->seen == MEMBERS_AT_ONCE);
+    return err;
+}
+
+/* A page ends with a room. */
+static int add_receipts(void *context, const struct room_of_user *of)
+{
+    struct receipt_walk *walk = context;
+    struct journal_read *read = walk->read;
+    if (read->receipt_count >= RECEIPTS_PAGE || walk->looked_at >= RECEIPTS_PAGE_MEMBERS) {
+        read->next = walk->last_room;
+        return 1;
+    }
+    walk->last_room = of->room.info.id;
+    int err = add_own(walk, of);
+    if (!err && !settings_is_quiet(walk->settings, of->room.info.member_count))
+        err = add_members(walk, &of->room);
+    return err;
+}
+
+static int receipt_walk_init(struct receipt_walk *walk, struct ledger *ledger,
+                             const struct settings *settings, struct journal_read *read,
+                             struct arena *scratch)
+{
+    struct scene scene;
+    *walk = (struct receipt_walk){
+        .ledger = ledger,
+        .read = read,
+        .scratch = scratch,
+        .settings = settings,
+    };
+    int err = gather_reader(ledger, read, scratch, &scene);
+    walk->user = scene.actor.place;
+    return err;
+}
+
+int reading_receipts(struct ledger *ledger, const struct settings *settings,
+                     struct journal_read *read, struct arena *scratch)
+{
+    struct receipt_walk walk;
+    int err = receipt_walk_init(&walk, ledger, settings, read, scratch);
+    if (err || !walk.user)
+        return err;
+    walk.members = arena_alloc(scratch, MEMBERS_AT_ONCE * sizeof(*walk.members));
+    if (!walk.members)
+        return ERR_MEMORY;
+    err = each_room(ledger, walk.user, read->from, scratch, add_receipts, &walk);
+    if (err < 0)
+        return err;
+    return reading_keep(&read->request.arena, &read->next);
+}
+
+static int add_acked(void *context, const struct room_of_user *of)
+{
+    struct receipt_walk *walk = context;
+    const struct journal_read *read = walk->read;
+    if (settings_is_quiet(walk->settings, of->room.info.member_count))
+        return 0;
+    return add_delivered(walk, &of->room, walk->user, read->actor.user, read->after, read->upto);
+}
+
+int reading_delivered(struct ledger *ledger, const struct settings *settings,
+                      struct journal_read *read, struct arena *scratch)
+{
+    struct receipt_walk walk;
+    int err = receipt_walk_init(&walk, ledger, settings, read, scratch);
+    if (err || !walk.user)
+        return err;
+    return each_room(ledger, walk.user, (struct span){NULL, 0}, scratch, add_acked, &walk);
+}

@@ -1,0 +1,56 @@
+-- The chat model: what rooms, members and messages have beyond the records of 0001.
+
+-- Markers: how far members have read, and what stands above it.
+-- Messages from before have the ordinal 0; they were read by everyone.
+
+ALTER TABLE event ADD COLUMN ordinal INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE room ADD COLUMN trimmed_ordinal INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE room ADD COLUMN has_erased INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE user ADD COLUMN acked INTEGER NOT NULL DEFAULT 0;       -- furthest cursor
+ALTER TABLE user ADD COLUMN acked_at_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE member ADD COLUMN read_id INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE member ADD COLUMN read_ordinal INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE member ADD COLUMN mentions INTEGER NOT NULL DEFAULT 0;  -- rows of `mention`
+ALTER TABLE member ADD COLUMN moved_ms INTEGER NOT NULL DEFAULT 0;  -- so that others are told
+
+UPDATE member SET read_id = coalesce(
+    (SELECT max(last) FROM
+        (SELECT max(id) AS last FROM event INDEXED BY event_place
+         WHERE place = member.room AND (kind <> 1) = 0
+         UNION ALL
+         SELECT max(id) FROM event INDEXED BY event_place
+         WHERE place = member.room AND (kind <> 1) = 1)), 0);
+
+-- Members whom a message above their marker mentions.
+CREATE TABLE mention (
+    room INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    user INTEGER NOT NULL,
+    PRIMARY KEY (room, id, user)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX mention_user ON mention (user, room, id);
+CREATE TRIGGER mention_added AFTER INSERT ON mention BEGIN
+    UPDATE member SET mentions = mentions + 1 WHERE user = new.user AND room = new.room;
+END;
+CREATE TRIGGER mention_gone AFTER DELETE ON mention BEGIN
+    UPDATE member SET mentions = mentions - 1 WHERE user = old.user AND room = old.room;
+END;
+
+-- Deleted top-level messages: the nodes of a tree of counts, see include/store/unread.h.
+CREATE TABLE erased (
+    room INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (room, node)
+) STRICT, WITHOUT ROWID;
+
+DROP VIEW event_told;
+CREATE VIEW event_told AS
+SELECT event.id, event.number, event.place, event.kind, event.flags, event.timestamp_ms,
+       event.sender, event.user, room.id AS room_id, sender.id AS sender_id, user.id AS user_id,
+       event.type_name, event.spared, event.message_id, event.thread_id, event.digest,
+       event.body, event.own_body, event.realm, event.ordinal
+FROM event
+LEFT JOIN room ON room.place = event.place
+LEFT JOIN user AS sender ON sender.place = event.sender
+LEFT JOIN user AS user ON user.place = event.user;
