@@ -220,8 +220,6 @@ static int check_http(const struct check *check)
 static int check_times(const struct check *check)
 {
     const struct settings *settings = check->settings;
-    if (settings->sse_peer_timeout_ms < settings->sse_heartbeat_ms)
-        warn(check, "sse.peer_timeout: below sse.heartbeat, quiet readers may be cut");
     if (settings->presence_grace_ms < 3 * settings->sse_retry_ms + 5000)
         warn(check, "presence.grace: below 3 x sse.retry + 5s, users flap when they reconnect");
     if (settings->typing_throttle_ms > settings->typing_timeout_ms)
