@@ -24,7 +24,5 @@ struct token_cache *token_cache_free(struct token_cache *cache);
 MUST_CHECK int token_cache_verify(struct token_cache *cache, struct keys *keys,
                                   const struct settings *settings, struct span text,
                                   int64_t now_ms, struct identity **ret, const char **ret_why);
-/* Tokens kept now; for tests. */
-int token_cache_count(const struct token_cache *cache);
 
 #endif

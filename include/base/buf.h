@@ -18,8 +18,6 @@ struct buf {
 
 void buf_init(struct buf *buf, size_t bytes_max);
 void buf_fini(struct buf *buf);
-/* Forgets the contents, keeps the memory. */
-void buf_clear(struct buf *buf);
 /* ERR_FULL beyond the ceiling, ERR_MEMORY. */
 MUST_CHECK int buf_add(struct buf *buf, const void *data, size_t len);
 MUST_CHECK int buf_add_span(struct buf *buf, struct span text);

@@ -36,8 +36,6 @@ void ring_set_floor(struct ring *ring, struct event_id head);
 bool ring_covers(const struct ring *ring, struct event_id after);
 /* Index (0 = oldest) of the first frame above `after`; ring->count if there is none. */
 uint32_t ring_find_after(const struct ring *ring, struct event_id after);
-/* Is `id` the id of an entry that the ring holds, or its floor? */
-bool ring_has(const struct ring *ring, struct event_id id);
 
 static inline struct frame *ring_at(const struct ring *ring, uint32_t index)
 {

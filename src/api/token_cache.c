@@ -65,15 +65,6 @@ struct token_cache *token_cache_free(struct token_cache *cache)
     return NULL;
 }
 
-int token_cache_count(const struct token_cache *cache)
-{
-    int count = 0;
-
-    for (size_t i = 0; i < entry_count(cache); i++)
-        count += cache->entries[i].text != NULL;
-    return count;
-}
-
 static struct entry *row_of(struct token_cache *cache, uint64_t hash)
 {
     return &cache->entries[(hash & cache->row_mask) * TOKEN_CACHE_WAYS];

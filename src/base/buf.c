@@ -22,11 +22,6 @@ void buf_fini(struct buf *buf)
     buf->len = buf->size = 0;
 }
 
-void buf_clear(struct buf *buf)
-{
-    buf->len = 0;
-}
-
 int buf_reserve(struct buf *buf, size_t len)
 {
     assert(buf->bytes_max > 0);

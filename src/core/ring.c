@@ -95,11 +95,3 @@ uint32_t ring_find_after(const struct ring *ring, struct event_id after)
     }
     return low;
 }
-
-bool ring_has(const struct ring *ring, struct event_id id)
-{
-    if (ring->floor_known && event_id_compare(ring->floor, id) == 0)
-        return true;
-    uint32_t index = ring_find_after(ring, id);
-    return index > 0 && event_id_compare(ring_at(ring, index - 1)->id, id) == 0;
-}

@@ -97,7 +97,7 @@ static void a_buffer_keeps_to_its_ceiling(void **state)
     assert_int_equal(buf_add_text(&buf, "1"), ERR_FULL);
     assert_int_equal(buf_add(&buf, "", 0), 0);
     assert_true(span_is(buf_span(&buf), "1234567890"));
-    buf_clear(&buf);
+    buf_fini(&buf);
     assert_int_equal(buf_format(&buf, "%d-%s", 7, "ab"), 0);
     assert_true(span_is(buf_span(&buf), "7-ab"));
     assert_int_equal(buf_format(&buf, "%s", "longer than ten"), ERR_FULL);
