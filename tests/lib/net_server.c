@@ -32,7 +32,7 @@ struct reader {
 static struct {
     struct reader *readers;
     struct request *waiting[WAITING_MAX];
-    atomic_int stream_count, waiting_count, open_requests, gone_count;
+    atomic_int stream_count, waiting_count, open_requests, gone_count, head_count, reload_count;
 } app;
 
 static struct settings kept[2]; /* a server borrows its settings, for life */
@@ -179,6 +179,7 @@ static void answer_about(struct request *request)
 static void on_head(struct request *request)
 {
     app.open_requests++;
+    app.head_count++;
     if (span_is(request->path, "/refuse"))
         answer_text(request, 403, "refused");
     else if (span_is(request->path, "/early-stream"))
@@ -278,9 +279,14 @@ struct settings net_settings(void)
                              .sse_peer_timeout_ms = 60000};
 }
 
+static void on_reload(void *context)
+{
+    app.reload_count++;
+}
+
 static void *serve(void *context)
 {
-    int err = server_run(context, NULL, NULL);
+    int err = server_run(context, on_reload, NULL);
     assert(!err);
     return NULL;
 }
@@ -301,7 +307,7 @@ void net_start(const struct settings *settings)
         assert(big);
         memset(big, 'x', BIG_BYTES);
     }
-    app.gone_count = 0;
+    app.gone_count = app.head_count = app.reload_count = 0;
     static int turn;
     turn = !turn;
     kept[turn] = *settings;
@@ -437,6 +443,16 @@ static int read_waiting(void)
     return app.waiting_count;
 }
 
+static int read_heads(void)
+{
+    return app.head_count;
+}
+
+static int read_reloads(void)
+{
+    return app.reload_count;
+}
+
 void net_wait_connections(int count)
 {
     wait_for(connection_count, count, "connections");
@@ -450,6 +466,16 @@ void net_wait_streams(int count)
 void net_wait_waiting(int count)
 {
     wait_for(read_waiting, count, "waiting");
+}
+
+void net_wait_heads(int count)
+{
+    wait_for(read_heads, count, "heads");
+}
+
+void net_wait_reloads(int count)
+{
+    wait_for(read_reloads, count, "reloads");
 }
 
 int net_open_requests(void)

@@ -42,6 +42,9 @@ const char *net_ask(const char *request);
 void net_wait_connections(int count);
 void net_wait_streams(int count);
 void net_wait_waiting(int count);
+/* Likewise for what has come since net_start: heads of requests, and SIGHUPs carried out. */
+void net_wait_heads(int count);
+void net_wait_reloads(int count);
 /* How often on_end was called, minus on_head; 0 when all is in order. */
 int net_open_requests(void);
 int net_gone_count(void);

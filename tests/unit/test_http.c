@@ -143,11 +143,11 @@ static void answers_on_one_connection(void **state)
         assert_non_null(strstr(text, "X-Request-Id: "));
     }
     net_send(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
-    usleep(20000);
+    net_wait_heads(4);
     net_send(fd, "cde");
     assert_non_null(strstr(net_read(fd, "abcde", NULL), " 200 "));
     net_send(fd, "POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
-    usleep(20000);
+    net_wait_heads(5);
     net_send(fd, "cde");
     assert_non_null(strstr(net_read(fd, "refused", NULL), " 403 "));
     net_send(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -226,7 +226,7 @@ static void big_answers_arrive_whole(void **state)
 {
     int fd = net_connect();
     net_send(fd, "GET /big HTTP/1.1\r\n" CLOSE "\r\n");
-    usleep(50000);
+    net_wait_heads(1);
     const char *text = net_read(fd, NULL, NULL);
     assert_int_equal(strlen(strstr(text, "\r\n\r\n") + 4), BIG_BYTES);
     close(fd);

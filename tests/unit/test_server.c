@@ -219,7 +219,7 @@ static void a_second_stop_ends_at_once(void **state)
     net_wait_waiting(2);
     int64_t start_ms = clock_now_ms();
     net_stop_soon();
-    usleep(50000);
+    wait_state(SERVER_NOTICE);
     net_forget_waiting();
     net_stop();
     assert_in_range(clock_now_ms() - start_ms, 0, 2000);
@@ -233,7 +233,7 @@ static void signals_stop_it(void **state)
     struct settings settings = net_settings();
     net_start(&settings);
     kill(getpid(), SIGHUP);
-    usleep(50000);
+    net_wait_reloads(1);
     assert_int_equal(server_state(net_server()), SERVER_SERVING);
     kill(getpid(), SIGTERM);
     net_join();
@@ -268,6 +268,15 @@ static void *ask_on(void *context)
     return NULL;
 }
 
+/* Until so many more were answered. */
+static void wait_asked(int count)
+{
+    int goal = atomic_load(&asked) + count;
+    for (int i = 0; i < 1000 && atomic_load(&asked) < goal; i++)
+        usleep(2000);
+    assert_true(atomic_load(&asked) >= goal);
+}
+
 static void a_second_server_takes_over(void **state)
 {
     struct settings settings = net_settings();
@@ -287,7 +296,7 @@ static void a_second_server_takes_over(void **state)
     for (size_t i = 0; i < array_count(threads); i++)
         pthread_create(&threads[i], NULL, ask_on, &address);
     for (int i = 0; i < 5; i++) {
-        usleep(100000);
+        wait_asked(20);
         net_hand_on(&settings);
     }
     atomic_store(&asking, false);
