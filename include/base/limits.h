@@ -29,6 +29,10 @@
 #define MEMBERS_ADDED_MAX 1000        /* users of one request */
 #define BATCH_COMMANDS_MAX 100        /* commands of one batch */
 #define DEVICES_OF_USER_MAX 20        /* acknowledged cursors of one user */
+#define ACTIVITY_CHARACTERS_MAX 64    /* `activity` of a presence */
+#define SUBSCRIPTIONS_OF_USER_MAX 500 /* presence subscriptions of one user */
+#define PRESENCE_USERS_MAX 100        /* `users` of one request for presence */
+#define PRESENCE_SNAPSHOT_MAX 500     /* people told of when a session has caught up */
 #define HISTORY_LIMIT_MAX 100         /* messages of one page of history */
 #define MEMBERS_PAGE_MAX 100          /* members of one page */
 #define ROOMS_PAGE_MAX 100            /* rooms of one page */

@@ -11,6 +11,7 @@
 
 #include "core/event.h"
 #include "core/event_id.h"
+#include "core/presence.h"
 #include "core/room_info.h"
 
 enum command_kind {
@@ -26,6 +27,10 @@ enum command_kind {
     COMMAND_READ,          /* room; message_id or else cursor: the marker moves there */
     COMMAND_ACK,           /* device (may be absent), cursor */
     COMMAND_PROFILE,       /* only notes the actor's name and data */
+    COMMAND_CHOOSE_PRESENCE, /* presence, activity */
+    COMMAND_NOTE_SEEN,     /* seen_ms */
+    COMMAND_SUBSCRIBE_PRESENCE,   /* target; all_visible */
+    COMMAND_UNSUBSCRIBE_PRESENCE, /* target */
     COMMAND_KIND_COUNT
 };
 
@@ -98,6 +103,10 @@ struct command {
     int user_count;
     struct span device;      /* ACK; data NULL: none */
     struct event_id cursor;  /* READ, ACK */
+    enum presence_status presence; /* CHOOSE_PRESENCE; PRESENCE_NONE clears */
+    struct span activity;    /* CHOOSE_PRESENCE; data NULL: none */
+    int64_t seen_ms;         /* NOTE_SEEN: when the actor was there, since 1970 UTC */
+    bool all_visible;        /* SUBSCRIBE_PRESENCE: also without a room in common */
 
     struct outcome outcome;  /* set by the journal */
 };
@@ -113,6 +122,7 @@ struct facts {
     bool muted;             /* the actor, now */
     int64_t last_message_ms; /* the actor's last message in the room; 0: none */
     int64_t now_ms;         /* the journal's clock */
+    bool acquainted;        /* SUBSCRIBE_PRESENCE: actor and target are in a room together */
 };
 
 /* May it be done? Pure: ERR_OK or the error to answer. The one place where the rules of

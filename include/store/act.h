@@ -56,6 +56,10 @@ MUST_CHECK int act_put_member(struct act *act);
 MUST_CHECK int act_remove_member(struct act *act);
 MUST_CHECK int act_read(struct act *act);
 MUST_CHECK int act_ack(struct act *act);
+MUST_CHECK int act_choose_presence(struct act *act);
+MUST_CHECK int act_note_seen(struct act *act);
+MUST_CHECK int act_subscribe_presence(struct act *act);
+MUST_CHECK int act_unsubscribe_presence(struct act *act);
 
 /* A user enters: record, event, and from that event on a tenure unless one was opened before. */
 MUST_CHECK int act_enter(struct act *act, const struct ledger_user *user, enum role role,

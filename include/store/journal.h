@@ -176,6 +176,8 @@ enum read_what {
     READ_DELIVERED,     /* actor.user, after, upto -> receipts of the user's own, of all small
                            rooms with messages between the two */
     READ_ACCESS,        /* command -> may it be done (ephemeral sends) */
+    READ_PRESENCE,      /* actor.user -> presence: what is kept of it, and its rooms */
+    READ_PEOPLE,        /* users -> people: those of them that the actor may know about */
 };
 
 struct read_room {
@@ -208,6 +210,25 @@ struct read_member {
     struct span name, data; /* data NULL: none */
 };
 
+/* What the presence of a user is made from, beside sessions. */
+struct read_presence {
+    enum presence_status choice;
+    struct span activity;      /* of the choice; data NULL: none */
+    int64_t seen_ms;           /* 0: never */
+    struct read_membership {
+        struct span room;
+        int64_t members;
+    } *rooms;                  /* all of them */
+    int room_count;
+    struct span *subscriptions; /* user ids */
+    int subscription_count;
+};
+
+struct read_person {
+    struct span user;
+    int64_t seen_ms; /* 0: never */
+};
+
 struct journal_read {
     struct journal_request request;
     /* asked */
@@ -219,6 +240,8 @@ struct journal_read {
     struct command *command;   /* READ_ACCESS: its outcome is written */
     int64_t since_ms;          /* READ_RECEIPTS, at least 1 */
     struct event_id after, upto; /* READ_DELIVERED */
+    const struct span *users;  /* READ_PEOPLE: ids */
+    int user_count;
     /* found */
     struct read_room *rooms;
     int room_count;
@@ -228,6 +251,9 @@ struct journal_read {
     int unread_count;
     struct read_receipt *receipts;
     int receipt_count;
+    struct read_presence presence;
+    struct read_person *people; /* in the order of `users`, without those that stay hidden */
+    int person_count;
     struct span next;          /* data NULL: that was all */
     struct event_id head;      /* for `asOf` */
 };

@@ -142,6 +142,13 @@ struct ledger_device {
     int64_t used_at_ms;
 };
 
+/* What is kept of a user's presence. */
+struct ledger_presence {
+    enum presence_status choice; /* PRESENCE_NONE: none */
+    struct span activity;        /* of the choice; data NULL: none */
+    int64_t seen_ms;             /* 0: never */
+};
+
 /* Events of a place with after < id < before, at most `limit`. */
 struct ledger_range {
     place_number place;
@@ -159,6 +166,7 @@ typedef int (*ledger_member_visitor)(void *context, const struct ledger_member *
 typedef int (*ledger_room_visitor)(void *context, const struct ledger_room *room,
                                    const struct ledger_member *member);
 typedef int (*ledger_tenure_visitor)(void *context, const struct ledger_tenure *tenure);
+typedef int (*ledger_name_visitor)(void *context, struct span name);
 typedef int (*ledger_lost_visitor)(void *context, struct event_id after, struct event_id before);
 
 struct ledger;
@@ -288,6 +296,22 @@ struct ledger_ops {
      * one just put. */
     int (*device_put)(struct ledger *ledger, place_number user, struct span device,
                       const struct ledger_device *value);
+
+    /* Of a user of whom nothing is kept: zeroes. */
+    int (*presence_get)(struct ledger *ledger, place_number user, struct arena *arena,
+                        struct ledger_presence *ret);
+    int (*presence_put)(struct ledger *ledger, place_number user,
+                        const struct ledger_presence *value);
+    /* Whose presence `user` is told; repeats are fine. */
+    int (*subscription_put)(struct ledger *ledger, place_number user, place_number target);
+    int (*subscription_remove)(struct ledger *ledger, place_number user, place_number target);
+    int (*subscription_find)(struct ledger *ledger, place_number user, place_number target);
+    int (*subscription_count)(struct ledger *ledger, place_number user, int64_t *ret);
+    /* The targets' ids, in no promised order. */
+    int (*subscriptions)(struct ledger *ledger, place_number user, ledger_name_visitor visit,
+                         void *context);
+    /* Are both members of one room? */
+    int (*acquainted)(struct ledger *ledger, place_number user, place_number other, bool *ret);
 };
 
 /* Backends embed this. */

@@ -143,6 +143,9 @@ struct memory_user {
     int device_count;
     struct event_id acked;
     int64_t acked_at_ms;
+    struct ledger_presence presence; /* its text is owned */
+    place_number *subscriptions;     /* in order */
+    size_t subscription_count, subscription_size;
     UT_hash_handle hh;
 };
 
@@ -205,5 +208,6 @@ void memory_member_ops(struct ledger_ops *ops);
 void memory_event_ops(struct ledger_ops *ops);
 void memory_message_ops(struct ledger_ops *ops);
 void memory_marker_ops(struct ledger_ops *ops);
+void memory_presence_ops(struct ledger_ops *ops);
 
 #endif

@@ -18,6 +18,12 @@ MUST_CHECK int reading_keep(struct arena *arena, struct span *text);
 MUST_CHECK int reading_scene(struct ledger *ledger, struct span realm, struct span room,
                              const struct actor *actor, struct arena *arena, struct scene *ret);
 
+/* READ_PRESENCE and READ_PEOPLE. */
+MUST_CHECK int reading_presence(struct ledger *ledger, struct journal_read *read,
+                                struct arena *scratch);
+MUST_CHECK int reading_people(struct ledger *ledger, const struct settings *settings,
+                              struct journal_read *read, struct arena *scratch);
+
 /* The user may read the room's history above `*ret`. `privileged`: not bound by `historyFrom`. */
 MUST_CHECK int reading_floor(struct ledger *ledger, const struct ledger_room *room,
                              place_number user, bool privileged, struct event_id *ret);

@@ -89,9 +89,10 @@ MUST_CHECK int sqlite_execute(struct sqlite_ledger *ledger, sqlite3_stmt *statem
 struct span sqlite_column_span(sqlite3_stmt *statement, int at);
 struct event_id sqlite_column_id(sqlite3_stmt *statement, int at);
 
-/* The primitives, by file: sqlite_ledger.c (realms), sqlite_rooms.c, sqlite_events.c,
- * sqlite_markers.c. */
+/* The primitives, by file: sqlite_ledger.c (realms), sqlite_rooms.c, sqlite_presence.c,
+ * sqlite_events.c, sqlite_markers.c. */
 void sqlite_ledger_add_rooms(struct ledger_ops *ops);
+void sqlite_ledger_add_presence(struct ledger_ops *ops);
 void sqlite_ledger_add_events(struct ledger_ops *ops);
 void sqlite_ledger_add_markers(struct ledger_ops *ops);
 /* Realm that this transaction has touched or touches now. */

@@ -183,6 +183,13 @@ static int decide_read_marker(const struct standing *standing)
     return standing->facts->role == ROLE_NONE ? ERR_NOT_A_MEMBER : 0;
 }
 
+static int decide_subscribe(const struct command *command, const struct facts *facts)
+{
+    bool allowed = command->actor.service || command->all_visible || facts->acquainted ||
+                   is_about_self(command);
+    return allowed ? 0 : ERR_NOT_ALLOWED;
+}
+
 int command_decide(const struct command *command, const struct facts *facts,
                    int64_t *ret_retry_after_ms)
 {
@@ -209,8 +216,13 @@ int command_decide(const struct command *command, const struct facts *facts,
         return decide_post(&standing, ret_retry_after_ms);
     case COMMAND_READ:
         return decide_read_marker(&standing);
+    case COMMAND_SUBSCRIBE_PRESENCE:
+        return decide_subscribe(command, facts);
     case COMMAND_ACK:
     case COMMAND_PROFILE:
+    case COMMAND_CHOOSE_PRESENCE:
+    case COMMAND_NOTE_SEEN:
+    case COMMAND_UNSUBSCRIBE_PRESENCE:
         return 0;
     case COMMAND_KIND_COUNT:
         break;

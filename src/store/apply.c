@@ -321,6 +321,14 @@ static int carry_out(struct act *act)
         return act_read(act);
     case COMMAND_PROFILE:
         return act_begin(act);
+    case COMMAND_CHOOSE_PRESENCE:
+        return act_choose_presence(act);
+    case COMMAND_NOTE_SEEN:
+        return act_note_seen(act);
+    case COMMAND_SUBSCRIBE_PRESENCE:
+        return act_subscribe_presence(act);
+    case COMMAND_UNSUBSCRIBE_PRESENCE:
+        return act_unsubscribe_presence(act);
     default:
         assert(!"a command of no kind");
         return ERR_INTERNAL;

@@ -250,6 +250,8 @@ static void user_free(struct memory_user *user)
         free((char *)user->devices[i].id.data);
     free(user->stays);
     free(user->rooms);
+    free((char *)user->presence.activity.data);
+    free(user->subscriptions);
     free((char *)user->id.data);
     free((char *)user->name.data);
     free((char *)user->data.data);
@@ -322,5 +324,6 @@ void memory_ledger_init(struct memory_ledger *memory, const struct settings *set
     memory_event_ops(&memory_ops);
     memory_message_ops(&memory_ops);
     memory_marker_ops(&memory_ops);
+    memory_presence_ops(&memory_ops);
     memory->ledger.ops = &memory_ops;
 }

@@ -232,7 +232,10 @@ int reading_read(struct ledger *ledger, const struct settings *settings, struct 
     read->members = NULL;
     read->unread = NULL;
     read->receipts = NULL;
+    read->people = NULL;
+    read->presence = (struct read_presence){0};
     read->room_count = read->member_count = read->unread_count = read->receipt_count = 0;
+    read->person_count = 0;
     read->next = (struct span){NULL, 0};
     read->head = EVENT_ID_NONE;
     arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
@@ -259,6 +262,12 @@ int reading_read(struct ledger *ledger, const struct settings *settings, struct 
         break;
     case READ_ACCESS:
         err = read_access(ledger, read, now_ms, &scratch);
+        break;
+    case READ_PRESENCE:
+        err = reading_presence(ledger, read, &scratch);
+        break;
+    case READ_PEOPLE:
+        err = reading_people(ledger, settings, read, &scratch);
         break;
     default:
         assert(!"a read of no kind");

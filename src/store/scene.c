@@ -28,6 +28,9 @@ static int gather_facts(struct ledger *ledger, const struct command *command, in
 {
     struct facts *facts = &scene->facts;
     facts->now_ms = now_ms;
+    if (command->kind == COMMAND_SUBSCRIBE_PRESENCE && scene->actor.place && scene->target.place)
+        return ledger->ops->acquainted(ledger, scene->actor.place, scene->target.place,
+                                       &facts->acquainted);
     facts->room_exists = scene->room.place != 0;
     if (!facts->room_exists)
         return 0;

@@ -327,6 +327,7 @@ void sqlite_ledger_init(struct sqlite_ledger *ledger, struct sqlite_connection *
     };
     ledger->ledger.ops = &ledger->ops;
     sqlite_ledger_add_rooms(&ledger->ops);
+    sqlite_ledger_add_presence(&ledger->ops);
     sqlite_ledger_add_events(&ledger->ops);
     sqlite_ledger_add_markers(&ledger->ops);
 }

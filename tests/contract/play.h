@@ -120,6 +120,7 @@ int run_order_tests(void);
 int run_marker_tests(void);
 int run_unread_tests(void);
 int run_random_tests(void);
+int run_presence_tests(void);
 int run_quiet_tests(void);
 
 #endif

@@ -22,5 +22,6 @@ int main(int argc, char **argv)
     failed += run_unread_tests();
     failed += run_random_tests();
     failed += run_quiet_tests();
+    failed += run_presence_tests();
     return failed;
 }

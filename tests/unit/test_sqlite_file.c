@@ -65,6 +65,7 @@ static void an_older_file_is_brought_up(void **state)
                      1);
     assert_int_equal(number(writer.db, "SELECT read_id FROM member WHERE room = 2"), 5);
     assert_int_equal(number(writer.db, "SELECT read_id FROM member WHERE room = 9"), 0);
+    assert_int_equal(number(writer.db, "SELECT count(*) FROM presence"), 0);
     sqlite_close(&writer);
 }
 

@@ -44,6 +44,22 @@ CREATE TABLE erased (
     PRIMARY KEY (room, node)
 ) STRICT, WITHOUT ROWID;
 
+-- Presence: what outlives sessions, of users of whom there is something to keep.
+
+CREATE TABLE presence (
+    user INTEGER PRIMARY KEY,
+    choice INTEGER NOT NULL,     -- 0: none
+    activity TEXT,               -- of the choice
+    seen_ms INTEGER NOT NULL     -- 0: never
+) STRICT;
+
+-- Whose presence a user is told without a room in common.
+CREATE TABLE subscription (
+    user INTEGER NOT NULL,
+    target INTEGER NOT NULL,
+    PRIMARY KEY (user, target)
+) STRICT, WITHOUT ROWID;
+
 DROP VIEW event_told;
 CREATE VIEW event_told AS
 SELECT event.id, event.number, event.place, event.kind, event.flags, event.timestamp_ms,

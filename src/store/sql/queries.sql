@@ -310,6 +310,33 @@ DELETE FROM device WHERE user = ?1 AND name IN (
     SELECT name FROM device WHERE user = ?1 AND name <> ?2
     ORDER BY used_at_ms DESC, name LIMIT -1 OFFSET ?3 - 1)
 
+-- name: presence_get
+SELECT choice, activity, seen_ms FROM presence WHERE user = ?1
+
+-- name: presence_set
+INSERT OR REPLACE INTO presence (user, choice, activity, seen_ms) VALUES (?1, ?2, ?3, ?4)
+
+-- name: subscription_add
+INSERT OR IGNORE INTO subscription (user, target) VALUES (?1, ?2)
+
+-- name: subscription_remove
+DELETE FROM subscription WHERE user = ?1 AND target = ?2
+
+-- name: subscription_find
+SELECT 1 FROM subscription WHERE user = ?1 AND target = ?2
+
+-- name: subscription_count
+SELECT count(*) FROM subscription WHERE user = ?1
+
+-- name: subscriptions
+SELECT user.id FROM subscription CROSS JOIN user ON user.place = subscription.target
+WHERE subscription.user = ?1
+
+-- name: acquainted
+SELECT 1 FROM member AS mine CROSS JOIN member AS theirs
+    ON theirs.user = ?2 AND theirs.room = mine.room
+WHERE mine.user = ?1 LIMIT 1
+
 -- name: trim_age_upto
 SELECT count(*), max(id) FROM
     (SELECT id FROM event WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3)

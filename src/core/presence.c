@@ -1,0 +1,337 @@
+#include "core/presence.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/map.h"
+
+/* How late a grace may end. */
+#define SLOT_MS 50
+
+static const char *const names[] = {
+    [PRESENCE_ONLINE] = "online",
+    [PRESENCE_AWAY] = "away",
+    [PRESENCE_BUSY] = "busy",
+    [PRESENCE_OFFLINE] = "offline",
+};
+
+const char *presence_status_name(enum presence_status status)
+{
+    assert(status > PRESENCE_NONE && status < array_count(names));
+    return names[status];
+}
+
+int presence_status_parse(struct span text, enum presence_status *ret)
+{
+    for (size_t i = PRESENCE_ONLINE; i < array_count(names); i++) {
+        if (span_is(text, names[i])) {
+            *ret = (enum presence_status)i;
+            return 0;
+        }
+    }
+    return ERR_INVALID_FIELD;
+}
+
+void presence_init(struct presence *presence, const struct presence_ops *ops, int64_t grace_ms,
+                   int64_t fold_ms, int64_t now_ms)
+{
+    *presence = (struct presence){.ops = ops, .grace_ms = grace_ms, .fold_ms = fold_ms};
+    presence->flushed_ms = now_ms - fold_ms;
+    deadline_wheel_init(&presence->wheel, SLOT_MS, now_ms);
+}
+
+/* -- what is shown ------------------------------------------------------------------------- */
+
+static enum presence_status shown_status(const struct presence_user *user)
+{
+    if (presence_user_is_absent(user))
+        return PRESENCE_OFFLINE;
+    if (user->choice != PRESENCE_NONE)
+        return user->choice;
+    if (user->online)
+        return PRESENCE_ONLINE;
+    return user->away ? PRESENCE_AWAY : user->lingering;
+}
+
+const char *presence_activity(const struct presence_user *user)
+{
+    if (shown_status(user) == PRESENCE_OFFLINE)
+        return NULL;
+    return user->choice_activity ? user->choice_activity : user->activity;
+}
+
+/* Equal texts have equal ones; none is 0. */
+static uint64_t activity_hash(const char *activity)
+{
+    return activity ? map_hash(activity, strlen(activity)) | 1 : 0;
+}
+
+static bool is_told(const struct presence_user *user)
+{
+    enum presence_status told = user->told_status ? user->told_status : PRESENCE_OFFLINE;
+    return shown_status(user) == told &&
+           activity_hash(presence_activity(user)) == user->told_activity;
+}
+
+/* -- changes ------------------------------------------------------------------------------- */
+
+static void note_change(struct presence *presence, struct presence_user *user)
+{
+    if (user->changed || is_told(user))
+        return;
+    user->changed = true;
+    user->changed_next = NULL;
+    if (presence->changed_last)
+        presence->changed_last->changed_next = user;
+    else
+        presence->changed_first = user;
+    presence->changed_last = user;
+}
+
+static struct presence_user *take_changed(struct presence *presence)
+{
+    struct presence_user *user = presence->changed_first;
+    if (!user)
+        return NULL;
+    presence->changed_first = user->changed_next;
+    if (!presence->changed_first)
+        presence->changed_last = NULL;
+    user->changed_next = NULL;
+    user->changed = false;
+    return user;
+}
+
+static void forget_change(struct presence *presence, struct presence_user *user)
+{
+    struct presence_user *before = NULL;
+    if (!user->changed)
+        return;
+    for (struct presence_user *at = presence->changed_first; at != user; at = at->changed_next)
+        before = at;
+    if (before)
+        before->changed_next = user->changed_next;
+    else
+        presence->changed_first = user->changed_next;
+    if (presence->changed_last == user)
+        presence->changed_last = before;
+    user->changed_next = NULL;
+    user->changed = false;
+}
+
+int64_t presence_flush_in(const struct presence *presence, int64_t now_ms)
+{
+    if (!presence->changed_first)
+        return -1;
+    int64_t left_ms = presence->flushed_ms + presence->fold_ms - now_ms;
+    return left_ms > 0 ? left_ms : 0;
+}
+
+void presence_flush(struct presence *presence, int64_t now_ms, int64_t wall_ms, int64_t budget)
+{
+    struct presence_user *user;
+    while (budget > 0 && (user = take_changed(presence))) {
+        if (is_told(user))
+            continue;
+        user->told_status = (uint8_t)shown_status(user);
+        user->told_activity = activity_hash(presence_activity(user));
+        if (!presence_user_is_absent(user))
+            user->seen_ms = wall_ms;
+        presence->flushed_ms = now_ms;
+        budget -= presence->ops->on_change(presence, user);
+    }
+}
+
+/* -- coming and going ---------------------------------------------------------------------- */
+
+static uint32_t *counter_of(struct presence_user *user, uint8_t reported)
+{
+    assert(reported == PRESENCE_ONLINE || reported == PRESENCE_AWAY);
+    return reported == PRESENCE_ONLINE ? &user->online : &user->away;
+}
+
+static void clear_activity(struct presence_user *user)
+{
+    free(user->activity);
+    user->activity = NULL;
+    user->speaker = NULL;
+}
+
+static void end_lingering(struct presence *presence, struct presence_user *user)
+{
+    if (!user->lingering)
+        return;
+    user->lingering = PRESENCE_NONE;
+    presence->lingering--;
+    deadline_remove(&user->grace);
+}
+
+void presence_enter(struct presence *presence, struct presence_user *user,
+                    struct presence_session *session)
+{
+    assert(session->reported == PRESENCE_NONE);
+    session->reported = user->lingering ? user->lingering : PRESENCE_ONLINE;
+    if (user->lingering && user->activity)
+        user->speaker = session;
+    end_lingering(presence, user);
+    ++*counter_of(user, session->reported);
+    note_change(presence, user);
+}
+
+void presence_replace(struct presence_user *user, struct presence_session *session,
+                      struct presence_session *next)
+{
+    assert(session->reported != PRESENCE_NONE && next->reported == PRESENCE_NONE);
+    next->reported = session->reported;
+    session->reported = PRESENCE_NONE;
+    if (user->speaker == session)
+        user->speaker = next;
+}
+
+static void become_absent(struct presence *presence, struct presence_user *user)
+{
+    clear_activity(user);
+    note_change(presence, user);
+    presence->ops->on_absent(presence, user);
+}
+
+void presence_leave(struct presence *presence, struct presence_user *user,
+                    struct presence_session *session, bool logged_out, int64_t now_ms,
+                    int64_t wall_ms)
+{
+    uint8_t reported = session->reported;
+    --*counter_of(user, reported);
+    session->reported = PRESENCE_NONE;
+    if (user->online || user->away) {
+        if (user->speaker == session)
+            clear_activity(user);
+        note_change(presence, user);
+        return;
+    }
+    /* Who was invisible was not seen. */
+    if (user->choice != PRESENCE_OFFLINE)
+        user->seen_ms = wall_ms;
+    if (user->speaker == session)
+        user->speaker = NULL;
+    else
+        clear_activity(user);
+    if (logged_out || presence->grace_ms <= 0) {
+        become_absent(presence, user);
+        return;
+    }
+    user->lingering = reported;
+    presence->lingering++;
+    deadline_set(&presence->wheel, &user->grace, now_ms + presence->grace_ms);
+    note_change(presence, user);
+}
+
+void presence_tick(struct presence *presence, int64_t now_ms)
+{
+    struct deadline *deadline;
+    while ((deadline = deadline_take(&presence->wheel, now_ms))) {
+        struct presence_user *user = container_of(deadline, struct presence_user, grace);
+        end_lingering(presence, user);
+        become_absent(presence, user);
+    }
+}
+
+bool presence_user_is_idle(const struct presence_user *user)
+{
+    return presence_user_is_absent(user) && !user->changed;
+}
+
+void presence_user_fini(struct presence *presence, struct presence_user *user)
+{
+    forget_change(presence, user);
+    end_lingering(presence, user);
+    clear_activity(user);
+    free(user->choice_activity);
+    user->choice_activity = NULL;
+}
+
+/* -- choice and report --------------------------------------------------------------------- */
+
+static int text_copy(struct span text, char **ret)
+{
+    char *copy = NULL;
+    if (text.data) {
+        copy = malloc(text.len + 1);
+        if (!copy)
+            return ERR_MEMORY;
+        memcpy(copy, text.data, text.len);
+        copy[text.len] = 0;
+    }
+    *ret = copy;
+    return 0;
+}
+
+int presence_report(struct presence *presence, struct presence_user *user,
+                    struct presence_session *session, enum presence_status status,
+                    struct span activity)
+{
+    char *copy;
+    int err = text_copy(activity, &copy);
+    if (err)
+        return err;
+    if (copy || user->speaker == session) {
+        clear_activity(user);
+        user->activity = copy;
+        user->speaker = copy ? session : NULL;
+    }
+    --*counter_of(user, session->reported);
+    session->reported = (uint8_t)status;
+    ++*counter_of(user, session->reported);
+    note_change(presence, user);
+    return 0;
+}
+
+int presence_choose(struct presence *presence, struct presence_user *user,
+                    enum presence_status status, struct span activity)
+{
+    char *copy = NULL;
+    int err = status == PRESENCE_NONE ? 0 : text_copy(activity, &copy);
+    if (err)
+        return err;
+    free(user->choice_activity);
+    user->choice_activity = copy;
+    user->choice = (uint8_t)status;
+    note_change(presence, user);
+    return 0;
+}
+
+/* -- leases -------------------------------------------------------------------------------- */
+
+void presence_lease_enter(struct presence *presence, struct presence_node *node,
+                          struct presence_user *user, struct presence_lease *lease)
+{
+    lease->user = user;
+    lease->node = node;
+    lease->next = node->leases;
+    if (node->leases)
+        node->leases->previous = lease;
+    node->leases = lease;
+    presence_enter(presence, user, &lease->session);
+}
+
+void presence_lease_leave(struct presence *presence, struct presence_lease *lease, bool logged_out,
+                          int64_t now_ms, int64_t wall_ms)
+{
+    if (lease->previous)
+        lease->previous->next = lease->next;
+    else
+        lease->node->leases = lease->next;
+    if (lease->next)
+        lease->next->previous = lease->previous;
+    lease->previous = lease->next = NULL;
+    presence_leave(presence, lease->user, &lease->session, logged_out, now_ms, wall_ms);
+}
+
+struct presence_lease *presence_node_lose(struct presence *presence, struct presence_node *node,
+                                          int64_t now_ms, int64_t wall_ms)
+{
+    struct presence_lease *lease = node->leases;
+    if (lease)
+        presence_lease_leave(presence, lease, false, now_ms, wall_ms);
+    return lease;
+}
