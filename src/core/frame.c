@@ -107,19 +107,20 @@ static const char *place_name(char **at, struct span name)
     return text;
 }
 
-static int frame_make(const struct frame_spec *spec, struct span body, struct frame **ret)
+static size_t name_bytes(struct span name)
 {
-    assert(body.len >= 2 && body.data[0] == '{' && body.data[body.len - 1] == '}');
-    assert(is_one_line(body));
-    assert(is_one_line(type_of(spec)));
-    size_t wire = FRAME_FIXED_BYTES + 2 * type_of(spec).len + body.len;
-    if (wire > EVENT_BYTES_MAX)
-        return ERR_FULL;
-    size_t names = spec->realm.len + spec->room.len + spec->user.len + spec->spared.len +
-                   spec->spared_user.len + spec->sender.len + 6;
+    return name.data ? name.len + 1 : 0;
+}
+
+/* A frame with room for `wire` bytes, which are not yet written. */
+static struct frame *frame_alloc(const struct frame_spec *spec, size_t wire)
+{
+    size_t names = name_bytes(spec->realm) + name_bytes(spec->room) + name_bytes(spec->user) +
+                   name_bytes(spec->spared) + name_bytes(spec->spared_user) +
+                   name_bytes(spec->sender);
     struct frame *frame = malloc(sizeof(*frame) + names + wire);
     if (!frame)
-        return ERR_MEMORY;
+        return NULL;
     *frame = (struct frame){
         .type = (uint8_t)spec->type,
         .audience = (uint8_t)spec->audience,
@@ -127,6 +128,8 @@ static int frame_make(const struct frame_spec *spec, struct span body, struct fr
         .id = spec->id,
         .number = spec->number,
         .members = spec->members,
+        .target = spec->target,
+        .target_edited = spec->target_edited,
     };
     atomic_init(&frame->refs, 1);
     char *at = (char *)(frame + 1);
@@ -137,6 +140,20 @@ static int frame_make(const struct frame_spec *spec, struct span body, struct fr
     frame->spared_user = place_name(&at, spec->spared_user);
     frame->sender = place_name(&at, spec->sender);
     frame->wire = at;
+    return frame;
+}
+
+static int frame_make(const struct frame_spec *spec, struct span body, struct frame **ret)
+{
+    assert(body.len >= 2 && body.data[0] == '{' && body.data[body.len - 1] == '}');
+    assert(is_one_line(body));
+    assert(is_one_line(type_of(spec)));
+    size_t wire = FRAME_FIXED_BYTES + 2 * type_of(spec).len + body.len;
+    if (wire > EVENT_BYTES_MAX)
+        return ERR_FULL;
+    struct frame *frame = frame_alloc(spec, wire);
+    if (!frame)
+        return ERR_MEMORY;
     put_block(frame, spec, body);
     assert(frame->size <= wire);
     *ret = frame;
@@ -157,6 +174,31 @@ int frame_new(const struct frame_spec *spec, struct frame **ret)
         }
     }
     *ret = frame;
+    return 0;
+}
+
+int frame_new_hole(const struct frame *frame, struct frame **ret)
+{
+    const struct frame_spec spec = {
+        .type = (enum event_type)frame->type,
+        .audience = (enum audience)frame->audience,
+        .id = frame->id,
+        .number = frame->number,
+        .members = frame->members,
+        .target = frame->target,
+        .realm = span_text(frame->realm),
+        .room = span_text(frame->room),
+        .user = span_text(frame->user),
+        .spared = span_text(frame->spared),
+        .spared_user = span_text(frame->spared_user),
+        .sender = span_text(frame->sender),
+        .ends_watching = frame->ends_watching,
+    };
+    struct frame *made = frame_alloc(&spec, 0);
+    if (!made)
+        return ERR_MEMORY;
+    made->hole = true;
+    *ret = made;
     return 0;
 }
 

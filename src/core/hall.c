@@ -217,6 +217,8 @@ void hall_dispatch(struct hall *hall, struct frame *frame, int64_t now_ms)
         ring_add(&realm->ring, frame, now_ms);
         realm->head = frame->id;
         realm->heartbeat = frame_unref(realm->heartbeat);
+        if (frame->type == EVENT_MESSAGE_DELETED)
+            ring_erase(&realm->ring, frame->target, frame->target_edited);
     }
     /* A joiner is seated before the joining is told, a leaver afterwards. */
     if (is_move(frame) && is_join(frame))

@@ -19,8 +19,10 @@ void facts_begin(uint64_t seed)
 
 void facts_end(void)
 {
-    for (int i = 0; i < fact_count; i++)
+    for (int i = 0; i < fact_count; i++) {
         frame_unref(facts[i].frame);
+        frame_unref(facts[i].kept);
+    }
 }
 
 uint32_t rnd(uint32_t below)
@@ -55,7 +57,43 @@ static int member_count(int room)
     return count;
 }
 
-void append(enum event_type type, int room, int user)
+/* As the journal has it from here on. */
+static void take_content(struct fact *fact)
+{
+    char body[64];
+    const struct frame *old = fact->frame;
+    snprintf(body, sizeof(body), "{\"roomId\":\"%s\",\"deleted\":true}", old->room);
+    const struct frame_spec spec = {
+        .type = fact->type,
+        .audience = AUDIENCE_ROOM,
+        .id = old->id,
+        .number = old->number,
+        .target = old->target,
+        .realm = span_text("main"),
+        .room = span_text(old->room),
+        .body = span_text(body),
+    };
+    struct frame *taken;
+    assert(frame_new(&spec, &taken) == 0);
+    frame_unref(fact->kept);
+    fact->kept = taken;
+    fact->deletion = fact_count;
+}
+
+/* The message and its edits; whether there were any. */
+static bool erase(int message)
+{
+    bool edited = false;
+    for (int i = message; i < fact_count; i++) {
+        bool edit = facts[i].type == EVENT_MESSAGE_EDITED && facts[i].target == message;
+        if (i == message || edit)
+            take_content(&facts[i]);
+        edited = edited || edit;
+    }
+    return edited;
+}
+
+void append(enum event_type type, int room, int user, int target)
 {
     char room_name[16], user_name[16], body[256];
     struct fact *fact = &facts[fact_count];
@@ -81,7 +119,14 @@ void append(enum event_type type, int room, int user)
         .user = user < 0 ? (struct span){NULL, 0} : span_text(user_name),
         .body = span_text(body),
     };
+    if (target >= 0)
+        spec.target = facts[target].frame->id;
+    if (type == EVENT_MESSAGE_DELETED)
+        spec.target_edited = erase(target);
     assert(frame_new(&spec, &fact->frame) == 0);
+    fact->kept = frame_ref(fact->frame);
+    fact->target = target;
+    fact->deletion = -1;
     fact->type = type;
     fact->room = room;
     fact->user = user;
@@ -89,4 +134,15 @@ void append(enum event_type type, int room, int user)
     if (type == EVENT_USER_LEFT)
         members[room][user] = false;
     fact_count++;
+}
+
+void append_about(enum event_type type)
+{
+    for (int tries = 0; tries < 8 && fact_count > 0; tries++) {
+        int index = fact_count - 1 - (int)rnd(fact_count < 200 ? (uint32_t)fact_count : 200);
+        if (facts[index].type != EVENT_NEW_MESSAGE || facts[index].deletion >= 0)
+            continue;
+        append(type, facts[index].room, -1, index);
+        return;
+    }
 }

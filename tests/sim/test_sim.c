@@ -1,7 +1,8 @@
 /* A seeded simulation of the hall under a virtual clock: readers that come, are cut, come back
  * with their cursor, read slowly or not at all, while rooms are joined and left; news and the
  * journal's answers arrive late, and at times news is lost. It checks the one promise: every
- * durable event that a user may see arrives in each client exactly once and in order.
+ * durable event that a user may see arrives in each client exactly once and in order; and that
+ * who comes after a message was deleted is not told what it, or an edit of it, said.
  *
  * `test_sim [SEED [ROUNDS]]`; without a seed a few fixed ones and one of the day are run. */
 #include <assert.h>
@@ -28,6 +29,7 @@ struct client {
     bool snapshot[ROOMS];    /* ANSWERED: the user's memberships at snapshot_head */
     struct event_id snapshot_head;
     uint32_t losses;         /* the hall's when the journal was asked for it */
+    int came;                /* events that were dispatched when it came */
     bool page_asked;
     bool broken;             /* the hall says: come back with the cursor */
     bool slow;
@@ -41,6 +43,7 @@ static struct hall hall;
 static int dispatched; /* facts that the hall was told */
 static bool losing; /* news is lost, and the hall has not been told yet */
 static long received, overflows, page_count, opens, denials, repeats, losses, breaks;
+static long erased; /* deleted content that was asked for again */
 
 static bool may_see(const struct client *client, const struct fact *fact)
 {
@@ -95,6 +98,10 @@ static void receive_block(struct client *client, const char *block)
     expect_nothing_before(client, index);
     if (!may_see(client, &facts[index]))
         fail(client, "leaked", id);
+    bool gone = facts[index].deletion >= 0 && facts[index].deletion < client->came;
+    if (gone && strstr(block, "filler"))
+        fail(client, "told what was deleted", id);
+    erased += gone;
     client->next_expected = index + 1;
     client->cursor = index + 1;
     received++;
@@ -188,7 +195,7 @@ static void answer_page(struct client *client)
             upto = frames[count - 1]->id;
             break;
         }
-        frames[count++] = facts[i].frame;
+        frames[count++] = facts[i].kept;
     }
     client->page_asked = false;
     page_count++;
@@ -206,6 +213,7 @@ static void open_start(struct client *client)
     client->realm = hall_open(&hall, span_text("main"), now_ms);
     ask(client);
     opens++;
+    client->came = dispatched;
 }
 
 /* The journal reads its snapshot; the answer arrives later. */
@@ -336,9 +344,11 @@ static void step(void)
     for (int i = 0; i < burst && fact_count < EVENTS_MAX; i++) {
         int room = (int)rnd(ROOMS), user = (int)rnd(USERS);
         if (rnd(6) == 0)
-            append(members[room][user] ? EVENT_USER_LEFT : EVENT_USER_JOINED, room, user);
+            append(members[room][user] ? EVENT_USER_LEFT : EVENT_USER_JOINED, room, user, -1);
+        else if (rnd(4) == 0)
+            append_about(rnd(2) ? EVENT_MESSAGE_EDITED : EVENT_MESSAGE_DELETED);
         else
-            append(EVENT_NEW_MESSAGE, room, -1);
+            append(EVENT_NEW_MESSAGE, room, -1, -1);
     }
     for (uint32_t n = rnd(4) == 0 ? 30 : rnd(3); n > 0; n--)
         dispatch_one();
@@ -382,7 +392,7 @@ static void run(uint64_t seed, int steps)
     struct hall_limits limits = {.queue_bytes_max = 2048, .ring_age_max_ms = 500};
     facts_begin(seed);
     losing = false;
-    received = overflows = page_count = opens = denials = repeats = losses = breaks = 0;
+    erased = received = overflows = page_count = opens = denials = repeats = losses = breaks = 0;
     dispatched = 0;
     memset(clients, 0, sizeof(clients));
     limits.ring_bytes_max = rnd(3) == 0 ? 1000 : 16384;
@@ -403,10 +413,11 @@ static void run(uint64_t seed, int steps)
     hall_fini(&hall);
     facts_end();
     printf("seed %llu: %d events, %ld received, %ld opens, %ld again, %ld pages, "
-           "%ld fall-backs, %ld denials, %ld losses, %ld broken\n",
+           "%ld fall-backs, %ld denials, %ld losses, %ld broken, %ld deleted\n",
            (unsigned long long)seed, fact_count, received, opens, repeats, page_count,
-           overflows, denials, losses, breaks);
+           overflows, denials, losses, breaks, erased);
     assert(received > 0 && page_count > 0 && overflows > 0 && breaks > 0);
+    assert(erased > 0);
 }
 
 int main(int argc, char **argv)
