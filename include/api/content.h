@@ -27,12 +27,18 @@ struct content {
 
 /* Faults are in the reader: its err and field. */
 void content_read_message(struct json_reader *reader, struct content *ret);
+/* The new content of a message: text, message, mentions. */
+void content_read_edit(struct json_reader *reader, struct content *ret);
 void content_read_custom(struct json_reader *reader, struct content *ret);
 
-/* The JSON object of the event after type, id and timestamp. ERR_INVALID_FIELD when text and
+/* The JSON object of the event after type, id and timestamp; with `sender` NULL it does not stand
+ * there. ERR_INVALID_FIELD when text and
  * message together, or data, are too large; ERR_MEMORY. */
 MUST_CHECK int content_write(const struct content *content, struct span room,
                              const struct actor *sender, struct json_writer *writer);
+/* Sets the command's mentions, in the arena; texts are the body's. ERR_MEMORY. */
+MUST_CHECK int content_mentioned(const struct content *content, struct arena *arena,
+                                 struct command *command);
 /* The member that is at fault when content_write gives ERR_INVALID_FIELD. */
 const char *content_large_field(const struct content *content);
 /* ERR_MEMORY. */

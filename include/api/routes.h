@@ -117,6 +117,8 @@ void member_delete(struct request *request);
 void messages_post(struct request *request);
 void messages_get(struct request *request);
 void message_get(struct request *request);
+void message_patch(struct request *request);
+void message_delete(struct request *request);
 void events_post(struct request *request);
 void acks_post(struct request *request);
 void batch_post(struct request *request);

@@ -38,6 +38,7 @@
     X(NOT_FOUND, "there is no such thing, or not for this user")                                   \
     X(METHOD_NOT_ALLOWED, "the path does not know this method")                                    \
     X(MESSAGE_ID_REUSED, "the messageId names another message")                                    \
+    X(MESSAGE_DELETED, "the message has been deleted")                                             \
     X(LAST_OWNER, "the last owner stays while others are there")                                   \
     X(VERSION_MISMATCH, "the room has changed since")                                              \
     X(LENGTH_REQUIRED, "the body's length is missing")                                             \

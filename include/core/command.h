@@ -24,6 +24,9 @@ enum command_kind {
     COMMAND_REMOVE_MEMBER, /* room, target */
     COMMAND_SEND_MESSAGE,  /* room, message_id, body, digest, mentions */
     COMMAND_CUSTOM_EVENT,  /* room, message_id (may be absent), type_name, body, digest */
+    COMMAND_EDIT_MESSAGE,  /* room, message_id, body: the new content, without the sender;
+                              mentions */
+    COMMAND_DELETE_MESSAGE, /* room, message_id */
     COMMAND_READ,          /* room; message_id or else cursor: the marker moves there */
     COMMAND_ACK,           /* device (may be absent), cursor */
     COMMAND_PROFILE,       /* only notes the actor's name and data */
@@ -64,7 +67,8 @@ struct read_marker {
 
 struct outcome {
     int err;                 /* ERR_OK or why nothing was done */
-    bool repeated;           /* the command had been carried out before: the first answer */
+    bool repeated;           /* the command had been carried out before: the first answer; of
+                                EDIT_MESSAGE and DELETE_MESSAGE: nothing was left to do */
     bool created;            /* PUT_ROOM, JOIN: the room is new */
     struct event_id id;      /* first event made; of a repeat the first one's; 0-0 if none */
     int64_t timestamp_ms;    /* of that event */
@@ -91,7 +95,7 @@ struct command {
     struct span body;        /* JSON object: the event's members after type, id, timestamp */
     struct span thread_id;   /* SEND_MESSAGE: `threadId`, also in body; data NULL: none */
     struct span type_name;   /* CUSTOM_EVENT: `custom.…` */
-    const struct span *mentions; /* SEND_MESSAGE: user ids, also in body */
+    const struct span *mentions; /* SEND_MESSAGE, EDIT_MESSAGE: user ids, also in body */
     int mention_count;
     unsigned char digest[COMMAND_DIGEST_BYTES]; /* of the content, to tell a repeat */
     struct room_change change;
@@ -121,6 +125,9 @@ struct facts {
     bool banned;            /* the actor, now */
     bool muted;             /* the actor, now */
     int64_t last_message_ms; /* the actor's last message in the room; 0: none */
+    bool message_exists;    /* the message that the command is about; none: all three false */
+    bool message_own;       /* the actor sent it */
+    bool message_deleted;
     int64_t now_ms;         /* the journal's clock */
     bool acquainted;        /* SUBSCRIBE_PRESENCE: actor and target are in a room together */
 };

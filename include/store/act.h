@@ -60,6 +60,13 @@ MUST_CHECK int act_choose_presence(struct act *act);
 MUST_CHECK int act_note_seen(struct act *act);
 MUST_CHECK int act_subscribe_presence(struct act *act);
 MUST_CHECK int act_unsubscribe_presence(struct act *act);
+MUST_CHECK int act_edit_message(struct act *act);
+MUST_CHECK int act_delete_message(struct act *act);
+
+/* Takes the content of a message of the act's room that is not deleted out of it and its edits,
+ * and tells so; everything that hangs on it goes with it. act_begin was called. `message` is as the
+ * ledger gave it, and not to be used afterwards. */
+MUST_CHECK int act_erase_message(struct act *act, const struct ledger_event *message);
 
 /* A user enters: record, event, and from that event on a tenure unless one was opened before. */
 MUST_CHECK int act_enter(struct act *act, const struct ledger_user *user, enum role role,

@@ -104,6 +104,9 @@ struct ledger_event {
     struct span message_id; /* EVENT_NEW_MESSAGE; data NULL: none */
     struct span thread_id;  /* EVENT_NEW_MESSAGE: messageId of the thread; data NULL: none */
     uint64_t ordinal;       /* EVENT_NEW_MESSAGE */
+    struct event_id target; /* MESSAGE_EDITED, MESSAGE_DELETED: id of the message; else 0-0 */
+    bool target_edited;     /* given in only, MESSAGE_DELETED: there are edits of it; not kept */
+    bool deleted;           /* a message and its edits: the content was taken out of the body */
     struct span body;       /* JSON object: the members after type, id and timestamp */
     struct span own_body;   /* data NULL: the same for `user` */
     unsigned char digest[COMMAND_DIGEST_BYTES]; /* EVENT_NEW_MESSAGE */
@@ -120,6 +123,8 @@ static inline struct frame_spec ledger_frame_spec(const struct ledger_event *eve
         .type_name = event->type_name,
         .id = event->id,
         .number = event->number,
+        .target = event->target,
+        .target_edited = event->target_edited,
         .timestamp_ms = event->timestamp_ms,
         .realm = realm,
         .user = event->user_id,
@@ -255,6 +260,14 @@ struct ledger_ops {
     int (*event_add)(struct ledger *ledger, place_number realm, const struct ledger_event *event);
     int (*event_find)(struct ledger *ledger, place_number realm, struct event_id id,
                       struct arena *arena, struct ledger_event *ret);
+    /* What a message, or an edit of one, says from here on; `deleted` stays once it is set. The
+     * old text is overwritten; where the store moves text about it is gone from there too after
+     * its next rewrite. The event exists. */
+    int (*event_rewrite)(struct ledger *ledger, place_number realm, struct event_id id,
+                         struct span body, bool deleted);
+    /* The edits of a message that are kept, above `after`, in order, at most `limit`. */
+    int (*edits)(struct ledger *ledger, place_number room, struct event_id message,
+                 struct event_id after, int limit, ledger_id_visitor visit, void *context);
     /* The last entry that is kept with an id at or below `id`: its id and number.
      * ERR_NOT_FOUND if there is none. */
     int (*event_at_or_below)(struct ledger *ledger, place_number realm, struct event_id id,

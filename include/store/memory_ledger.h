@@ -4,8 +4,9 @@
  * MODEL  records are never freed before the ledger, but for members, events and what stands
  *        under a deleted name; so records given out stay where they are.
  *        Events stand in arrays in the order of their ids, one for the realm, one for each place
- *        and more for messages, threads and senders. Trimming takes a room's oldest event out of
- *        all but the realm's array, where it waits, marked, for the next sweep.
+ *        and more for messages, threads, senders and the edits of a message. Trimming takes a
+ *        room's oldest event out of all but the realm's array, where it waits, marked, for the
+ *        next sweep.
  * Floor: store. One thread at a time. Owns everything in it. */
 #ifndef TIDINGS_STORE_MEMORY_LEDGER_H
 #define TIDINGS_STORE_MEMORY_LEDGER_H
@@ -17,7 +18,9 @@
 struct memory_event {
     struct ledger_event event; /* texts within this allocation */
     bool trimmed;
-    UT_hash_handle hh; /* in room.messages_by_id, of a message */
+    char *rewritten;             /* owned; the body, once it is another */
+    struct memory_events *edits; /* owned; of a message, NULL: none */
+    UT_hash_handle hh;           /* in room.messages_by_id, of a message */
 };
 
 /* Events in the order of their ids; taken from the front, added at the back. */
@@ -190,6 +193,13 @@ MUST_CHECK int memory_grow(void *items, size_t *size, size_t count, size_t item_
 int memory_text_compare(struct span a, struct span b);
 
 void memory_events_fini(struct memory_events *events);
+/* Adds the event at the back. ERR_MEMORY. */
+MUST_CHECK int memory_events_add(struct memory_events *events, struct memory_event *event);
+/* The index of the first event above `id`, `end` if there is none. */
+size_t memory_events_above(const struct memory_events *events, struct event_id id);
+/* NULL when it is not kept. */
+struct memory_event *memory_event_at(struct memory_ledger *ledger, place_number realm,
+                                     struct event_id id);
 void memory_event_free(struct memory_event *event);
 /* With the texts that stand in other records. */
 struct ledger_event memory_event_given(struct memory_ledger *ledger,
@@ -199,6 +209,9 @@ void memory_room_free(struct memory_room *room);
 void memory_markers_trim(struct memory_ledger *ledger, struct memory_room *room,
                          const struct ledger_event *message);
 void memory_markers_free(struct memory_room *room);
+/* Notes that an event is about an earlier one. ERR_MEMORY. */
+MUST_CHECK int memory_edit_note(struct memory_ledger *ledger, place_number realm,
+                                struct memory_event *event);
 /* Forgets commands older than the window. */
 void memory_once_prune(struct memory_ledger *ledger, int64_t before_ms);
 
@@ -209,5 +222,6 @@ void memory_event_ops(struct ledger_ops *ops);
 void memory_message_ops(struct ledger_ops *ops);
 void memory_marker_ops(struct ledger_ops *ops);
 void memory_presence_ops(struct ledger_ops *ops);
+void memory_edit_ops(struct ledger_ops *ops);
 
 #endif

@@ -12,6 +12,7 @@ struct scene {
     struct ledger_room room;
     struct ledger_user actor, target;
     struct ledger_member member, target_member;
+    struct ledger_event message; /* that the command is about */
     struct facts facts;
 };
 

@@ -21,6 +21,10 @@
 
 #define SQLITE_NOTED_SLOTS 4096
 
+/* Of event.flags, above the audience. */
+#define SQLITE_FLAG_ENDS_WATCHING 16
+#define SQLITE_FLAG_DELETED 32
+
 /* A realm that the transaction touched. There are seldom more than a few: a list. */
 struct sqlite_realm {
     struct sqlite_realm *next;
@@ -44,6 +48,7 @@ struct sqlite_ledger {
     struct sqlite_connection *connection;
     bool writes;
     bool begun;             /* a transaction is open */
+    bool erased;            /* content was deleted since the owner cleared this */
     int code;               /* first SQLITE_* failure of the transaction, 0: none */
     int64_t id_last;        /* packed; highest that was given out */
     int64_t id_reserved;    /* no id at or above it may be given out */
@@ -89,11 +94,16 @@ MUST_CHECK int sqlite_execute(struct sqlite_ledger *ledger, sqlite3_stmt *statem
 struct span sqlite_column_span(sqlite3_stmt *statement, int at);
 struct event_id sqlite_column_id(sqlite3_stmt *statement, int at);
 
-/* The primitives, by file: sqlite_ledger.c (realms), sqlite_rooms.c, sqlite_presence.c,
- * sqlite_events.c, sqlite_markers.c. */
+/* Runs a bound statement whose rows are (id, place, kind), and resets it. */
+MUST_CHECK int sqlite_visit_ids(struct sqlite_ledger *ledger, sqlite3_stmt *statement,
+                                ledger_id_visitor visit, void *context);
+
+/* The primitives, by file: sqlite_ledger.c (realms), sqlite_rooms.c, sqlite_events.c,
+ * sqlite_edits.c, sqlite_presence.c, sqlite_markers.c. */
 void sqlite_ledger_add_rooms(struct ledger_ops *ops);
 void sqlite_ledger_add_presence(struct ledger_ops *ops);
 void sqlite_ledger_add_events(struct ledger_ops *ops);
+void sqlite_ledger_add_edits(struct ledger_ops *ops);
 void sqlite_ledger_add_markers(struct ledger_ops *ops);
 /* Realm that this transaction has touched or touches now. */
 MUST_CHECK int sqlite_realm_at(struct sqlite_ledger *ledger, place_number place,

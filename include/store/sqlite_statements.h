@@ -27,6 +27,7 @@
     X(events_up) X(events_down) X(messages_up) X(messages_down) X(thread_up) X(thread_down)        \
     X(ids_up) X(ids_down) X(message_ids_up) X(message_ids_down) X(thread_ids_up)                   \
     X(thread_ids_down) X(realm_ids)                                                                \
+    X(event_rewrite) X(edits)                                                                      \
     X(message_at_or_below) X(message_find) X(messages_of_sender) X(messages_of_sender_in_room)     \
     X(last_message_of_sender)                                                                      \
     X(once_find) X(once_add)                                                                       \

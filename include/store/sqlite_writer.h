@@ -4,7 +4,8 @@
  *        Committed: the follower is told, then each request is finished. Failed: rolled back; if
  *        it was the store, all of it is answered ERR_UNAVAILABLE; if it was one request (memory),
  *        each is tried again alone, so that it fails alone.
- *        Between batches: checkpoints, by pages in the WAL; trimming, by steps.
+ *        Between batches: checkpoints, by pages in the WAL; trimming, by steps. After content was
+ *        deleted the next checkpoint empties the WAL too, and is tried until it has.
  *        *Life*: from opening to closing the file. One that begins after an unclean end of the
  *        machine, when commits were not synced, starts its ids above whatever can have been
  *        given out (state.reserved) and writes down what may be lost.
@@ -39,6 +40,8 @@ struct sqlite_writer {
     pthread_t thread;
     bool relaxed;
     _Atomic bool down;                   /* the last transaction failed */
+    bool erasing;                        /* the WAL may hold content that was deleted */
+    bool erase_again;                    /* and the last checkpoint could not empty it */
     int wal_pages;                       /* in the WAL after the last commit */
     int wal_pages_tried;                 /* at the last checkpoint that left some */
     int64_t checkpoint_at_ms;            /* clock_now_ms() of the last one */

@@ -8,6 +8,8 @@
 static const struct batch_command commands[] = {
     {"send_message", METHOD_POST, ROOM "/messages"},
     {"chat_message", METHOD_POST, ROOM "/messages"},
+    {"edit_message", METHOD_PATCH, MESSAGE},
+    {"delete_message", METHOD_DELETE, MESSAGE},
     {"custom_event", METHOD_POST, ROOM "/events"},
     {"create_room", METHOD_POST, "/v1/rooms"},
     {"put_room", METHOD_PUT, ROOM},

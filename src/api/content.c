@@ -68,6 +68,18 @@ void content_read_message(struct json_reader *reader, struct content *ret)
     *ret = content;
 }
 
+void content_read_edit(struct json_reader *reader, struct content *ret)
+{
+    struct content content = {
+        .text = read_message_text(reader),
+        .message = json_read_object(reader, "message"),
+        .mentions = read_mentions(reader),
+    };
+    if (!content.text.data && !content.message)
+        fail(reader, ERR_INVALID_TEXT, "text");
+    *ret = content;
+}
+
 static struct span read_type_name(struct json_reader *reader)
 {
     struct span type = json_read_ident(reader, "type");
@@ -120,7 +132,8 @@ static int write_message(const struct content *content, const struct actor *send
         size += write_measured(writer, "message", content->message);
     if (size > MESSAGE_BYTES_MAX)
         return ERR_INVALID_FIELD;
-    write_sender(writer, sender);
+    if (sender)
+        write_sender(writer, sender);
     json_writer_member_string(writer, "replyTo", content->reply_to);
     json_writer_member_string(writer, "threadId", content->thread_id);
     if (content->mentions) {
@@ -154,6 +167,20 @@ int content_write(const struct content *content, struct span room, const struct 
     if (writer->err == ERR_FULL)
         return ERR_INVALID_FIELD;
     return writer->err ? writer->err : err;
+}
+
+int content_mentioned(const struct content *content, struct arena *arena, struct command *command)
+{
+    size_t count = json_array_size(content->mentions), index;
+    struct span *users = arena_alloc(arena, (count + 1) * sizeof(*users));
+    json_t *user;
+    if (!users)
+        return ERR_MEMORY;
+    json_array_foreach(content->mentions, index, user)
+        users[index] = span_of(json_string_value(user), json_string_length(user));
+    command->mentions = users;
+    command->mention_count = (int)count;
+    return 0;
 }
 
 const char *content_large_field(const struct content *content)

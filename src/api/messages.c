@@ -80,6 +80,8 @@ static void send_content(struct errand *errand, const struct content *content)
     command->body = errand_keep(errand, &writer);
     if (!err && !command->body.data)
         err = ERR_MEMORY;
+    if (!err)
+        err = content_mentioned(content, &errand->request->arena, command);
     if (err) {
         errand_refuse(errand, err,
                       err == ERR_INVALID_FIELD ? content_large_field(content) : NULL);

@@ -34,6 +34,7 @@ static const struct problem problems[] = {
     {ERR_METHOD_NOT_ALLOWED, 405, "method_not_allowed", "The path does not know this method"},
     {ERR_LAST_OWNER, 409, "last_owner", "The last owner stays while others are there"},
     {ERR_FULL, 409, "limit_reached", "There are as many as there may be"},
+    {ERR_MESSAGE_DELETED, 409, "message_deleted", "The message has been deleted"},
     {ERR_MESSAGE_ID_REUSED, 409, "message_id_reused", "The messageId names something else"},
     {ERR_LENGTH_REQUIRED, 411, "length_required", "The length of the body is missing"},
     {ERR_VERSION_MISMATCH, 412, "version_mismatch", "The room has changed since"},

@@ -32,6 +32,8 @@ static const struct route routes[] = {
     {METHOD_GET, ROOM "/messages", messages_get, ACCESS_READ, RATE_REQUESTS},
     {METHOD_POST, ROOM "/messages", messages_post, ACCESS_USER, RATE_MESSAGES},
     {METHOD_GET, ROOM "/messages/{message}", message_get, ACCESS_READ, RATE_REQUESTS},
+    {METHOD_PATCH, ROOM "/messages/{message}", message_patch, ACCESS_USER, RATE_REQUESTS},
+    {METHOD_DELETE, ROOM "/messages/{message}", message_delete, ACCESS_USER, RATE_REQUESTS},
     {METHOD_POST, ROOM "/events", events_post, ACCESS_USER, RATE_MESSAGES},
     {METHOD_POST, "/v1/acks", acks_post, ACCESS_USER, RATE_REQUESTS},
     {METHOD_POST, "/v1/batch", batch_post, ACCESS_USER, RATE_NONE},

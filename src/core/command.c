@@ -154,19 +154,31 @@ static int64_t slow_mode_wait(const struct standing *standing)
     return passed_ms < pause_ms ? pause_ms - passed_ms : 0;
 }
 
-static int decide_post(const struct standing *standing, int64_t *ret_retry_after_ms)
+/* A member, or one who is granted it, who is not muted. */
+static int check_voice(const struct standing *standing)
 {
     const struct facts *facts = standing->facts;
     int err = check_visible(standing);
     if (err || standing->rank == RANK_SERVICE)
         return err;
-    bool granted = standing->grants & GRANT_POST;
-    if (facts->role == ROLE_NONE && !granted)
+    if (facts->role == ROLE_NONE && !(standing->grants & GRANT_POST))
         return ERR_NOT_A_MEMBER;
-    if (facts->muted)
-        return ERR_MUTED;
-    if (facts->room.announce && standing->rank < ROLE_MODERATOR && !granted)
-        return ERR_NOT_ALLOWED;
+    return facts->muted ? ERR_MUTED : 0;
+}
+
+static int check_announce(const struct standing *standing)
+{
+    bool high = standing->rank >= ROLE_MODERATOR || (standing->grants & GRANT_POST);
+    return standing->facts->room.announce && !high ? ERR_NOT_ALLOWED : 0;
+}
+
+static int decide_post(const struct standing *standing, int64_t *ret_retry_after_ms)
+{
+    int err = check_voice(standing);
+    if (!err)
+        err = check_announce(standing);
+    if (err)
+        return err;
     int64_t wait_ms = slow_mode_wait(standing);
     if (wait_ms == 0)
         return 0;
@@ -188,6 +200,35 @@ static int decide_subscribe(const struct command *command, const struct facts *f
     bool allowed = command->actor.service || command->all_visible || facts->acquainted ||
                    is_about_self(command);
     return allowed ? 0 : ERR_NOT_ALLOWED;
+}
+
+/* By the author alone, as long as he may post. */
+static int decide_edit(const struct standing *standing)
+{
+    const struct facts *facts = standing->facts;
+    int err = check_voice(standing);
+    if (err)
+        return err;
+    if (!facts->message_exists)
+        return ERR_NOT_FOUND;
+    if (!facts->message_own && standing->rank != RANK_SERVICE)
+        return ERR_NOT_ALLOWED;
+    err = check_announce(standing);
+    if (err)
+        return err;
+    return facts->message_deleted ? ERR_MESSAGE_DELETED : 0;
+}
+
+/* One's own may be taken back also when muted, or after leaving. */
+static int decide_delete(const struct standing *standing)
+{
+    const struct facts *facts = standing->facts;
+    int err = check_visible(standing);
+    if (err)
+        return err;
+    if (!facts->message_exists)
+        return ERR_NOT_FOUND;
+    return facts->message_own || standing->rank >= ROLE_MODERATOR ? 0 : ERR_NOT_ALLOWED;
 }
 
 int command_decide(const struct command *command, const struct facts *facts,
@@ -218,6 +259,10 @@ int command_decide(const struct command *command, const struct facts *facts,
         return decide_read_marker(&standing);
     case COMMAND_SUBSCRIBE_PRESENCE:
         return decide_subscribe(command, facts);
+    case COMMAND_EDIT_MESSAGE:
+        return decide_edit(&standing);
+    case COMMAND_DELETE_MESSAGE:
+        return decide_delete(&standing);
     case COMMAND_ACK:
     case COMMAND_PROFILE:
     case COMMAND_CHOOSE_PRESENCE:

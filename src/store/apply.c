@@ -315,6 +315,10 @@ static int carry_out(struct act *act)
         return act_put_member(act);
     case COMMAND_REMOVE_MEMBER:
         return act_remove_member(act);
+    case COMMAND_EDIT_MESSAGE:
+        return act_edit_message(act);
+    case COMMAND_DELETE_MESSAGE:
+        return act_delete_message(act);
     case COMMAND_ACK:
         return act_ack(act);
     case COMMAND_READ:

@@ -36,6 +36,14 @@ static void events_push(struct memory_events *events, struct memory_event *event
     events->items[events->end++] = event;
 }
 
+int memory_events_add(struct memory_events *events, struct memory_event *event)
+{
+    int err = events_reserve(events);
+    if (!err)
+        events_push(events, event);
+    return err;
+}
+
 static void events_pop(struct memory_events *events, const struct memory_event *event)
 {
     assert(count_of(events) > 0 && events->items[events->first] == event);
@@ -50,11 +58,14 @@ void memory_events_fini(struct memory_events *events)
 
 void memory_event_free(struct memory_event *event)
 {
+    if (event->edits)
+        memory_events_fini(event->edits);
+    free(event->edits);
+    free(event->rewritten);
     free(event);
 }
 
-/* The index of the first event above `id`, `end` if there is none. */
-static size_t first_above(const struct memory_events *events, struct event_id id)
+size_t memory_events_above(const struct memory_events *events, struct event_id id)
 {
     size_t low = events->first, high = events->end;
     while (low < high) {
@@ -314,6 +325,11 @@ static int event_add(struct ledger *ledger, place_number number, const struct le
     struct memory_event *made = err ? NULL : event_new(event);
     if (!made)
         return err ? err : ERR_MEMORY;
+    err = memory_edit_note(memory, number, made);
+    if (err) {
+        memory_event_free(made);
+        return err;
+    }
     events_push(&realm->all, made);
     events_push(&place->events, made);
     if (message)
@@ -324,16 +340,23 @@ static int event_add(struct ledger *ledger, place_number number, const struct le
     return 0;
 }
 
+struct memory_event *memory_event_at(struct memory_ledger *memory, place_number realm,
+                                     struct event_id id)
+{
+    const struct memory_events *all = &memory_realm_at(memory, realm)->all;
+    size_t at = memory_events_above(all, id);
+    if (at == all->first)
+        return NULL;
+    struct memory_event *event = all->items[at - 1];
+    return event->trimmed || event_id_compare(event->event.id, id) != 0 ? NULL : event;
+}
+
 static int event_find(struct ledger *ledger, place_number number, struct event_id id,
                       struct arena *arena, struct ledger_event *ret)
 {
     struct memory_ledger *memory = memory_of(ledger);
-    const struct memory_events *all = &memory_realm_at(memory, number)->all;
-    size_t at = first_above(all, id);
-    if (at == all->first)
-        return ERR_NOT_FOUND;
-    const struct memory_event *event = all->items[at - 1];
-    if (event->trimmed || event_id_compare(event->event.id, id) != 0)
+    struct memory_event *event = memory_event_at(memory, number, id);
+    if (!event)
         return ERR_NOT_FOUND;
     *ret = memory_event_given(memory, event);
     return 0;
@@ -343,7 +366,7 @@ static int event_at_or_below(struct ledger *ledger, place_number number, struct 
                              struct event_id *ret_id, uint64_t *ret_number)
 {
     const struct memory_events *all = &memory_realm_at(memory_of(ledger), number)->all;
-    size_t at = first_above(all, id);
+    size_t at = memory_events_above(all, id);
     while (at > all->first && all->items[at - 1]->trimmed)
         at--;
     if (at == all->first)
@@ -357,7 +380,7 @@ static int message_at_or_below(struct ledger *ledger, place_number number, struc
                                struct event_id *ret_id, uint64_t *ret_ordinal)
 {
     const struct memory_events *messages = &memory_room_at(memory_of(ledger), number)->messages;
-    size_t at = first_above(messages, id);
+    size_t at = memory_events_above(messages, id);
     if (at == messages->first)
         return ERR_NOT_FOUND;
     *ret_id = messages->items[at - 1]->event.id;
@@ -371,7 +394,8 @@ typedef int (*visitor)(void *context, struct memory_ledger *memory,
 static int walk(struct memory_ledger *memory, const struct memory_events *events,
                 const struct ledger_range *range, visitor visit, void *context)
 {
-    size_t low = first_above(events, range->after), high = first_above(events, range->before);
+    size_t low = memory_events_above(events, range->after);
+    size_t high = memory_events_above(events, range->before);
     int err = 0;
     if (high > low && event_id_compare(events->items[high - 1]->event.id, range->before) == 0)
         high--;
@@ -442,7 +466,7 @@ static int realm_ids(struct ledger *ledger, place_number number, struct event_id
 {
     const struct memory_events *all = &memory_realm_at(memory_of(ledger), number)->all;
     int err = 0;
-    for (size_t at = first_above(all, after); at < all->end && limit > 0 && !err; at++) {
+    for (size_t at = memory_events_above(all, after); at < all->end && limit > 0 && !err; at++) {
         const struct memory_event *event = all->items[at];
         if (event->trimmed)
             continue;

@@ -325,5 +325,6 @@ void memory_ledger_init(struct memory_ledger *memory, const struct settings *set
     memory_message_ops(&memory_ops);
     memory_marker_ops(&memory_ops);
     memory_presence_ops(&memory_ops);
+    memory_edit_ops(&memory_ops);
     memory->ledger.ops = &memory_ops;
 }

@@ -23,6 +23,26 @@ static bool may_take_an_owner(const struct command *command)
            command->kind == COMMAND_REMOVE_MEMBER;
 }
 
+static bool is_about_message(const struct command *command)
+{
+    return command->kind == COMMAND_EDIT_MESSAGE || command->kind == COMMAND_DELETE_MESSAGE;
+}
+
+static int gather_message(struct ledger *ledger, const struct command *command, struct arena *arena,
+                          struct scene *scene)
+{
+    struct ledger_event *message = &scene->message;
+    struct facts *facts = &scene->facts;
+    int err =
+        ledger->ops->message_find(ledger, scene->room.place, command->message_id, arena, message);
+    if (err)
+        return allow_missing(err);
+    facts->message_exists = true;
+    facts->message_own = message->sender == scene->actor.place;
+    facts->message_deleted = message->deleted;
+    return 0;
+}
+
 static int gather_facts(struct ledger *ledger, const struct command *command, int64_t now_ms,
                         struct scene *scene)
 {
@@ -65,6 +85,8 @@ int scene_gather(struct ledger *ledger, const struct command *command, int64_t n
                           &scene.target_member);
     if (!err)
         err = gather_facts(ledger, command, now_ms, &scene);
+    if (!err && scene.room.place && is_about_message(command))
+        err = gather_message(ledger, command, arena, &scene);
     err = allow_missing(err);
     if (!err)
         *ret = scene;

@@ -4,7 +4,6 @@
 #include "base/err.h"
 #include "store/sqlite_trim.h"
 
-#define FLAG_ENDS_WATCHING 16
 #define HOUR_MS 3600000
 
 static struct sqlite_ledger *self(struct ledger *ledger)
@@ -42,7 +41,8 @@ static void bind_event(sqlite3_stmt *statement, place_number realm,
     sqlite_bind_number(statement, 4, (int64_t)event->number);
     sqlite_bind_number(statement, 5, event->type);
     sqlite_bind_number(statement, 6,
-                       (int)event->audience + (event->ends_watching ? FLAG_ENDS_WATCHING : 0));
+                       (int)event->audience +
+                           (event->ends_watching ? SQLITE_FLAG_ENDS_WATCHING : 0));
     sqlite_bind_number(statement, 7, event->timestamp_ms);
     sqlite_bind_place(statement, 8, event->sender);
     sqlite_bind_place(statement, 9, event->user);
@@ -57,6 +57,7 @@ static void bind_event(sqlite3_stmt *statement, place_number realm,
     sqlite_bind_text(statement, 15, event->body.data ? event->body : span_text("{}"));
     sqlite_bind_text(statement, 16, event->own_body);
     sqlite_bind_number(statement, 17, (int64_t)event->ordinal);
+    sqlite_bind_place(statement, 18, (place_number)sqlite_id_pack(event->target));
 }
 
 /* Most commands are of somebody who has just sent another: then the row is there. */
@@ -119,8 +120,9 @@ static struct ledger_event event_of_row(sqlite3_stmt *row)
         .number = (uint64_t)sqlite3_column_int64(row, 1),
         .place = (place_number)sqlite3_column_int64(row, 2),
         .type = (enum event_type)sqlite3_column_int(row, 3),
-        .audience = (enum audience)(flags & (FLAG_ENDS_WATCHING - 1)),
-        .ends_watching = flags & FLAG_ENDS_WATCHING,
+        .audience = (enum audience)(flags & (SQLITE_FLAG_ENDS_WATCHING - 1)),
+        .ends_watching = flags & SQLITE_FLAG_ENDS_WATCHING,
+        .deleted = flags & SQLITE_FLAG_DELETED,
         .timestamp_ms = sqlite3_column_int64(row, 5),
         .sender = (place_number)sqlite3_column_int64(row, 6),
         .user = (place_number)sqlite3_column_int64(row, 7),
@@ -134,6 +136,7 @@ static struct ledger_event event_of_row(sqlite3_stmt *row)
         .body = sqlite_column_span(row, 16),
         .own_body = sqlite_column_span(row, 17),
         .ordinal = (uint64_t)sqlite3_column_int64(row, 19),
+        .target = sqlite_column_id(row, 20),
     };
     const void *digest = sqlite3_column_blob(row, 15);
 
@@ -248,8 +251,7 @@ static int events(struct ledger *base, const struct ledger_range *range,
     return sqlite_finish(statement, err == ERR_NOT_FOUND ? 0 : err);
 }
 
-/* Rows of (id, place, kind). */
-static int visit_ids(struct sqlite_ledger *ledger, sqlite3_stmt *statement,
+int sqlite_visit_ids(struct sqlite_ledger *ledger, sqlite3_stmt *statement,
                      ledger_id_visitor visit, void *context)
 {
     int err;
@@ -271,7 +273,7 @@ static int ids(struct ledger *base, const struct ledger_range *range, ledger_id_
     sqlite3_stmt *statement =
         range_statement(ledger, range, SQL_ids_up, SQL_message_ids_up, SQL_thread_ids_up);
 
-    return visit_ids(ledger, statement, visit, context);
+    return sqlite_visit_ids(ledger, statement, visit, context);
 }
 
 static int realm_ids(struct ledger *base, place_number realm, struct event_id after, int limit,
@@ -283,7 +285,7 @@ static int realm_ids(struct ledger *base, place_number realm, struct event_id af
     sqlite_bind_place(statement, 1, realm);
     sqlite_bind_id(statement, 2, after);
     sqlite_bind_number(statement, 3, limit);
-    return visit_ids(ledger, statement, visit, context);
+    return sqlite_visit_ids(ledger, statement, visit, context);
 }
 
 /* Messages */
@@ -310,7 +312,7 @@ static int messages_of_sender(struct ledger *base, place_number sender, place_nu
     sqlite_bind_number(statement, 2, limit);
     if (room)
         sqlite_bind_place(statement, 3, room);
-    return visit_ids(ledger, statement, visit, context);
+    return sqlite_visit_ids(ledger, statement, visit, context);
 }
 
 static int last_message_of_sender(struct ledger *base, place_number sender, place_number room,

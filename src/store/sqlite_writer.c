@@ -11,6 +11,7 @@
 #define TICK_MS 1000              /* how long the writer sleeps at most */
 #define IDLE_CHECKPOINT_MS 10000  /* what is in the WAL moves into the file after that long */
 #define DOWN_CHECKPOINT_MS 200
+#define ERASE_AGAIN_MS 1000       /* when old snapshots kept the WAL from being emptied */
 #define CHECKPOINT_WAIT_MS 50     /* for old snapshots, when the WAL is too large */
 
 /* Whole requests of one commit. */
@@ -128,6 +129,8 @@ static void run_batch(struct sqlite_writer *writer, struct batch *batch)
         return;
     }
     if (!err) {
+        writer->erasing |= writer->ledger.erased;
+        writer->ledger.erased = false;
         metric_observe(METRIC_COMMIT_BATCH, (uint64_t)batch->commands);
         apply_tell(&writer->apply, writer->follower, writer->context);
     }
@@ -149,10 +152,14 @@ static int on_wal(void *context, sqlite3 *db, const char *name, int pages)
 /* Moves the WAL into the file as far as snapshots allow. Failing is no harm: the WAL holds it. */
 static void checkpoint(struct sqlite_writer *writer, int mode)
 {
+    if (writer->erasing)
+        mode = SQLITE_CHECKPOINT_TRUNCATE;
     sqlite3_busy_timeout(writer->connection.db, CHECKPOINT_WAIT_MS);
     int code = sqlite3_wal_checkpoint_v2(writer->connection.db, NULL, mode, NULL, NULL);
     if (code != SQLITE_OK && code != SQLITE_BUSY)
         metric_add(METRIC_JOURNAL_ERRORS, 1);
+    writer->erase_again = writer->erasing && code != SQLITE_OK;
+    writer->erasing = writer->erase_again;
     writer->wal_pages_tried = writer->wal_pages;
     writer->checkpoint_at_ms = clock_now_ms();
 }
@@ -168,6 +175,8 @@ static void checkpoint_if_due(struct sqlite_writer *writer, bool idle)
     else if (fresh >= SQLITE_CHECKPOINT_PAGES)
         checkpoint(writer, writer->wal_pages >= SQLITE_WAL_PAGES_MAX ? SQLITE_CHECKPOINT_RESTART
                                                                      : SQLITE_CHECKPOINT_PASSIVE);
+    else if (writer->erase_again && age_ms >= ERASE_AGAIN_MS)
+        checkpoint(writer, SQLITE_CHECKPOINT_TRUNCATE);
     else if (idle && fresh > 0 && age_ms >= IDLE_CHECKPOINT_MS)
         checkpoint(writer, SQLITE_CHECKPOINT_PASSIVE);
 }
@@ -285,6 +294,7 @@ int sqlite_writer_open(struct sqlite_writer *writer, const char *path,
     apply_init(&writer->apply, &writer->ledger.ledger, settings);
     sqlite_queue_init(&writer->queue);
     writer->checkpoint_at_ms = clock_now_ms();
+    writer->erasing = true; /* by a life that ended before it could */
     return 0;
 }
 

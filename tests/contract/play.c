@@ -34,6 +34,8 @@ static void follow(void *context, struct frame *const *frames, int count)
         followed->audience = (enum audience)frame->audience;
         followed->ends_watching = frame->ends_watching;
         followed->members = frame->members;
+        followed->target = frame->target;
+        followed->target_edited = frame->target_edited;
         copy_name(followed->room, frame->room);
         copy_name(followed->user, frame->user);
         copy_name(followed->sender, frame->sender);
@@ -398,13 +400,18 @@ struct journal_history play_history_spec(const char *user, const char *room, int
     };
 }
 
+void play_history_read(struct play *play, struct journal_history *history)
+{
+    prepare(play, &history->request);
+    journal_start_history(play->journal, history);
+    finish(play);
+}
+
 const char *play_history(struct play *play, struct journal_history *history)
 {
     static char seen[20000];
     seen[0] = 0;
-    prepare(play, &history->request);
-    journal_start_history(play->journal, history);
-    finish(play);
+    play_history_read(play, history);
     for (int i = 0; i < history->message_count; i++) {
         char id[256];
         assert_true(find_member(history->messages[i], "messageId", id, sizeof(id)));

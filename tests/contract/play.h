@@ -29,7 +29,8 @@ struct followed {
     uint64_t number;
     enum event_type type;
     enum audience audience;
-    bool ends_watching;
+    struct event_id target;
+    bool ends_watching, target_edited;
     int64_t members;
     char room[IDENT_BYTES_MAX + 1], user[IDENT_BYTES_MAX + 1];
     char sender[IDENT_BYTES_MAX + 1];
@@ -98,6 +99,7 @@ const char *play_seen(struct play *play, struct follow_spec follow, struct event
                       int events_max);
 /* The messageIds of a page of history, its err in `history->request.err`. */
 const char *play_history(struct play *play, struct journal_history *history);
+void play_history_read(struct play *play, struct journal_history *history);
 struct journal_history play_history_spec(const char *user, const char *room, int limit);
 void play_read(struct play *play, struct journal_read *read);
 /* "name,name,…" and then "+" if there are more. */
@@ -114,6 +116,7 @@ int run_append_tests(void);
 int run_permission_tests(void);
 int run_replay_tests(void);
 int run_gap_tests(void);
+int run_edit_tests(void);
 int run_history_tests(void);
 int run_state_tests(void);
 int run_order_tests(void);

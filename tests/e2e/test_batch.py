@@ -50,6 +50,20 @@ def test_a_life_in_one_request(server, names):
     stream.close()
 
 
+def test_messages_are_changed_by_their_names(server, names):
+    owner, room, name = server.user(names("owner")), names("room"), names("m")
+    owner.create(room)
+    about = {"roomId": room, "messageId": name}
+    answer = batch(owner, message(room, "one", messageId=name),
+                   {"type": "edit_message", **about, "text": "two"},
+                   {"type": "edit_message", **about, "text": ""},
+                   {"type": "delete_message", **about},
+                   {"type": "edit_message", **about, "text": "three"})
+    assert statuses(answer) == [201, 200, 400, 200, 409]
+    assert answer["results"][1]["messageId"] == name
+    assert stored(owner, room)[0]["deleted"] is True
+
+
 def test_order_and_repeats(server, names):
     owner, room = server.user(names("owner")), names("room")
     owner.create(room)

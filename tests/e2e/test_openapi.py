@@ -66,7 +66,9 @@ def test_the_server_knows_it(server, names, pattern, method):
     target = re.sub(r"{(\w+)}", lambda match: names(match[1]), pattern)
     answer = server.request(method.upper(), target)
     assert answer.status != 405, answer
-    answer = server.request("PATCH" if method != "patch" else "PUT", target)
+    known = {m for p, m, _, _ in operations() if p == pattern}
+    other = next(m for m in ("patch", "put", "post", "delete") if m not in known)
+    answer = server.request(other.upper(), target)
     answer.expect(405, "method_not_allowed")
     assert method.upper() in re.split(r", *", answer.header("Allow")), answer
 
@@ -124,6 +126,13 @@ def test_answers_about_messages(server, names):
     for query in ("?limit=1", "?around=m", "?before=m", "?limit=x", "?after=none"):
         call(owner, "GET", ROOM + "/messages", room=room, query=query)
     call(owner, "GET", ROOM + "/messages/{message}", room=room, message="m")
+    one = {"room": room, "message": "m"}
+    for content, status in (({"text": "z"}, 200), ({"text": "z"}, 200), ({}, 400)):
+        call(owner, "PATCH", ROOM + "/messages/{message}", content, **one).expect(status)
+    for _ in range(2):
+        call(owner, "DELETE", ROOM + "/messages/{message}", **one).expect(200)
+    call(owner, "PATCH", ROOM + "/messages/{message}", {"text": "z"}, **one).expect(409)
+    call(owner, "GET", ROOM + "/messages", room=room)
     for body in ({"cursor": "0-0"}, {"cursor": "0-0", "device": "d"}, {"cursor": "x"},
                  {"cursor": "18446744073709551615-0"}):
         call(owner, "POST", "/v1/acks", body)
@@ -165,6 +174,9 @@ def test_events(server, names):
     other.join(room)
     owner.send(room, message={"a": 1}, replyTo="r", threadId="t", mentions=["u"])
     owner.send(room, ephemeral=True)
+    owner.send(room, messageId="m")
+    owner.patch(room_path(room, "messages", "m"), {"text": "y"}).expect(200)
+    owner.delete(room_path(room, "messages", "m")).expect(200)
     for ephemeral in (False, True):
         owner.post(room_path(room, "events"), {"type": "custom.x", "data": None, "messageId": "m",
                                                "ephemeral": ephemeral}).expect(201)
@@ -186,4 +198,5 @@ def test_events(server, names):
     assert last.id in [event.id for event in again.events]
     assert seen.keys() >= {"connected", "caught_up", "reset", "room_denied", "new_message",
                            "custom.x", "room_created", "room_updated", "room_deleted",
-                           "user_joined", "user_left", "member_updated"}, seen.keys()
+                           "user_joined", "user_left", "member_updated", "message_edited",
+                           "message_deleted"}, seen.keys()

@@ -214,6 +214,9 @@ class User:
     def put(self, target, body=None, **more):
         return self.request("PUT", target, body, **more)
 
+    def patch(self, target, body=None, **more):
+        return self.request("PATCH", target, body, **more)
+
     def delete(self, target, **more):
         return self.request("DELETE", target, **more)
 

@@ -17,6 +17,7 @@ struct row {
     enum role role;
     unsigned grants;
     bool service, banned, muted, announce;
+    enum { NO_MESSAGE, OF_ANOTHER, OWN, OWN_DELETED } message;
     int err;
 };
 
@@ -45,6 +46,45 @@ static const struct row rows[] = {
      .grants = GRANT_POST,
      .err = ERR_MUTED},
     {.kind = COMMAND_LEAVE, .role = ROLE_MEMBER, .muted = true, .err = ERR_OK},
+    /* Editing is speaking; taking back is not. */
+    {.kind = COMMAND_EDIT_MESSAGE, .role = ROLE_MEMBER, .message = OWN, .err = ERR_OK},
+    {.kind = COMMAND_EDIT_MESSAGE, .grants = GRANT_POST, .message = OWN, .err = ERR_OK},
+    {.kind = COMMAND_EDIT_MESSAGE, .message = OWN, .err = ERR_NOT_A_MEMBER},
+    {.kind = COMMAND_EDIT_MESSAGE,
+     .role = ROLE_MEMBER,
+     .muted = true,
+     .message = OWN,
+     .err = ERR_MUTED},
+    {.kind = COMMAND_EDIT_MESSAGE,
+     .role = ROLE_MEMBER,
+     .announce = true,
+     .message = OWN,
+     .err = ERR_NOT_ALLOWED},
+    {.kind = COMMAND_EDIT_MESSAGE, .banned = true, .message = OWN, .err = ERR_BANNED},
+    {.kind = COMMAND_EDIT_MESSAGE,
+     .role = ROLE_OWNER,
+     .message = OF_ANOTHER,
+     .err = ERR_NOT_ALLOWED},
+    {.kind = COMMAND_EDIT_MESSAGE, .service = true, .message = OF_ANOTHER, .err = ERR_OK},
+    {.kind = COMMAND_EDIT_MESSAGE,
+     .role = ROLE_MEMBER,
+     .message = OWN_DELETED,
+     .err = ERR_MESSAGE_DELETED},
+    {.kind = COMMAND_DELETE_MESSAGE,
+     .role = ROLE_MEMBER,
+     .muted = true,
+     .message = OWN,
+     .err = ERR_OK},
+    {.kind = COMMAND_DELETE_MESSAGE, .message = OWN, .err = ERR_OK},
+    {.kind = COMMAND_DELETE_MESSAGE, .banned = true, .message = OWN, .err = ERR_BANNED},
+    {.kind = COMMAND_DELETE_MESSAGE,
+     .role = ROLE_MEMBER,
+     .message = OF_ANOTHER,
+     .err = ERR_NOT_ALLOWED},
+    {.kind = COMMAND_DELETE_MESSAGE, .role = ROLE_MODERATOR, .message = OF_ANOTHER, .err = ERR_OK},
+    {.kind = COMMAND_DELETE_MESSAGE, .grants = GRANT_MANAGE, .message = OF_ANOTHER, .err = ERR_OK},
+    {.kind = COMMAND_DELETE_MESSAGE, .role = ROLE_OWNER, .err = ERR_NOT_FOUND},
+    {.kind = COMMAND_DELETE_MESSAGE, .room = ROOM_PRIVATE, .message = OWN, .err = ERR_NOT_FOUND},
     /* A grant to post reaches where only the high ones speak. */
     {.kind = COMMAND_SEND_MESSAGE, .role = ROLE_MEMBER, .announce = true, .err = ERR_NOT_ALLOWED},
     {.kind = COMMAND_SEND_MESSAGE, .grants = GRANT_POST, .announce = true, .err = ERR_OK},
@@ -73,6 +113,9 @@ static void the_table_holds(void **state)
             .role = row->role,
             .banned = row->banned,
             .muted = row->muted,
+            .message_exists = row->message != NO_MESSAGE,
+            .message_own = row->message >= OWN,
+            .message_deleted = row->message == OWN_DELETED,
         };
         int err = command_decide(&command, &facts, NULL);
         if (err != row->err)

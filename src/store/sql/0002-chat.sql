@@ -60,12 +60,19 @@ CREATE TABLE subscription (
     PRIMARY KEY (user, target)
 ) STRICT, WITHOUT ROWID;
 
+-- Edits and deletions.
+-- Of an event about a message: that message's id. `flags` has 32 once its content was deleted.
+ALTER TABLE event ADD COLUMN target INTEGER;
+CREATE INDEX event_target ON event (target, kind) WHERE target IS NOT NULL;
+
+-- The view with all columns of above
+
 DROP VIEW event_told;
 CREATE VIEW event_told AS
 SELECT event.id, event.number, event.place, event.kind, event.flags, event.timestamp_ms,
        event.sender, event.user, room.id AS room_id, sender.id AS sender_id, user.id AS user_id,
        event.type_name, event.spared, event.message_id, event.thread_id, event.digest,
-       event.body, event.own_body, event.realm, event.ordinal
+       event.body, event.own_body, event.realm, event.ordinal, event.target
 FROM event
 LEFT JOIN room ON room.place = event.place
 LEFT JOIN user AS sender ON sender.place = event.sender

@@ -182,8 +182,10 @@ ORDER BY room, from_id
 
 -- name: event_add
 INSERT INTO event (id, realm, place, number, kind, flags, timestamp_ms, sender, user, type_name,
-                   spared, message_id, thread_id, digest, body, own_body, ordinal)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+                   spared, message_id, thread_id, digest, body, own_body, ordinal,
+                   target)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+        ?18)
 
 -- name: sender_note
 INSERT OR IGNORE INTO sender (sender, place, hour) VALUES (?1, ?2, ?3)
@@ -262,6 +264,13 @@ WHERE realm = ?1 AND id > ?2 ORDER BY id LIMIT ?3
 -- name: message_at_or_below
 SELECT id, ordinal FROM event INDEXED BY event_place
 WHERE place = ?1 AND (kind <> 1) = 0 AND id <= ?2 ORDER BY id DESC LIMIT 1
+
+-- name: event_rewrite
+UPDATE event SET body = ?2, flags = flags | ?3 WHERE id = ?1
+
+-- name: edits
+SELECT id, place, kind FROM event INDEXED BY event_target
+WHERE target = ?1 AND kind = 2 AND id > ?2 ORDER BY id LIMIT ?3
 
 -- name: message_find
 SELECT * FROM event_told WHERE place = ?1 AND message_id = ?2

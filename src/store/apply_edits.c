@@ -1,0 +1,155 @@
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "store/act.h"
+#include "store/body.h"
+
+/* Edits of one message that are rewritten at once. */
+#define EDITS_AT_ONCE 64
+
+int act_edit_message(struct act *act)
+{
+    struct command *command = act->command;
+    struct ledger *ledger = act->ledger;
+    const struct ledger_event *message = &act->scene.message;
+    struct ledger_event event = {
+        .type = EVENT_MESSAGE_EDITED,
+        .place = act->scene.room.place,
+        .room_id = command->room,
+        .target = message->id,
+    };
+    struct frame *frame;
+    if (body_same_content(message->body, command->body)) {
+        command->outcome.repeated = true;
+        command->outcome.timestamp_ms = body_number(message->body, "editedAt");
+        return 0;
+    }
+    int err = body_edited(&act->apply->scratch, message->body, command->body, act->apply->now_ms,
+                          &event.body);
+    if (!err)
+        err = act_frame(act, &event, &frame);
+    if (err)
+        return err == ERR_FULL ? act_refuse(act, ERR_BODY_TOO_LARGE) : err;
+    err = act_begin(act);
+    if (!err)
+        err = ledger->ops->event_rewrite(ledger, act->scene.realm.place, message->id, event.body,
+                                         false);
+    if (err) {
+        frame_unref(frame);
+        return err;
+    }
+    err = act_store(act, &event, frame);
+    return err ? err
+               : act_recount_mentions(act, message, command->mentions, command->mention_count);
+}
+
+struct edits {
+    struct event_id ids[EDITS_AT_ONCE];
+    int count;
+};
+
+static int note_edit(void *context, struct event_id id, place_number place, enum event_type type)
+{
+    struct edits *edits = context;
+    assert(type == EVENT_MESSAGE_EDITED && edits->count < EDITS_AT_ONCE);
+    edits->ids[edits->count++] = id;
+    return 0;
+}
+
+/* An edit says when it was made, as before. */
+static int erase_edit(struct act *act, const struct ledger_event *message, struct event_id id)
+{
+    struct arena scratch;
+    struct ledger_event edit;
+    struct span body;
+    struct ledger *ledger = act->ledger;
+    place_number realm = act->scene.realm.place;
+    arena_init(&scratch, 2 * EVENT_BYTES_MAX);
+    int err = ledger->ops->event_find(ledger, realm, id, &scratch, &edit);
+    if (!err)
+        err = body_erased(&scratch, message->body, edit.timestamp_ms, &body);
+    if (!err)
+        err = ledger->ops->event_rewrite(ledger, realm, id, body, true);
+    arena_fini(&scratch);
+    return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+}
+
+static int erase_edits(struct act *act, const struct ledger_event *message, bool *ret_any)
+{
+    struct ledger *ledger = act->ledger;
+    struct event_id after = message->id;
+    struct edits edits;
+    int err;
+    *ret_any = false;
+    do {
+        edits.count = 0;
+        err = ledger->ops->edits(ledger, message->place, message->id, after, EDITS_AT_ONCE,
+                                 note_edit, &edits);
+        for (int i = 0; i < edits.count && !err; i++)
+            err = erase_edit(act, message, edits.ids[i]);
+        if (edits.count > 0) {
+            after = edits.ids[edits.count - 1];
+            *ret_any = true;
+        }
+    } while (!err && edits.count == EDITS_AT_ONCE);
+    return err;
+}
+
+/* Its edits, what hangs on it, then the message itself, whose texts go with that. */
+static int erase_content(struct act *act, const struct ledger_event *message, bool *ret_edited)
+{
+    struct arena scratch;
+    struct span body;
+    int err = erase_edits(act, message, ret_edited);
+    if (!err)
+        err = act_uncount_message(act, message);
+    if (err)
+        return err;
+    arena_init(&scratch, EVENT_BYTES_MAX);
+    err = body_erased(&scratch, message->body, 0, &body);
+    if (!err)
+        err = act->ledger->ops->event_rewrite(act->ledger, act->scene.realm.place, message->id,
+                                              body, true);
+    arena_fini(&scratch);
+    return err;
+}
+
+int act_erase_message(struct act *act, const struct ledger_event *message)
+{
+    char body[4 * IDENT_BYTES_MAX + 64];
+    const struct command *command = act->command;
+    struct ledger_event event = {
+        .type = EVENT_MESSAGE_DELETED,
+        .place = message->place,
+        .room_id = command->room,
+        .target = message->id,
+    };
+    struct frame *frame;
+    assert(message->type == EVENT_NEW_MESSAGE && !message->deleted);
+    assert(message->place == act->scene.room.place);
+    /* Names need no escapes. */
+    int len =
+        snprintf(body, sizeof(body),
+                 "{\"roomId\":\"%.*s\",\"messageId\":\"%.*s\"%s%.*s%s"
+                 ",\"by\":\"%.*s\"}",
+                 SPAN_ARGS(command->room), SPAN_ARGS(message->message_id),
+                 message->thread_id.data ? ",\"threadId\":\"" : "", SPAN_ARGS(message->thread_id),
+                 message->thread_id.data ? "\"" : "", SPAN_ARGS(command->actor.user));
+    assert(len > 0 && (size_t)len < sizeof(body));
+    event.body = span_of(body, (size_t)len);
+    int err = erase_content(act, message, &event.target_edited);
+    if (!err)
+        err = act_frame(act, &event, &frame);
+    return err ? err : act_store(act, &event, frame);
+}
+
+int act_delete_message(struct act *act)
+{
+    if (act->scene.facts.message_deleted) {
+        act->command->outcome.repeated = true;
+        return 0;
+    }
+    int err = act_begin(act);
+    return err ? err : act_erase_message(act, &act->scene.message);
+}

@@ -1,0 +1,169 @@
+#include "store/body.h"
+
+#include <assert.h>
+#include <jansson.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+/* Of the members that are added: names, a number, brackets. */
+#define ADDED_BYTES_MAX 128
+
+/* What stands in an erased body, in order. */
+static const char *const kept_names[] = {"roomId", "messageId", "sender", "replyTo", "threadId"};
+static const char *const content_names[] = {"text", "message", "mentions"};
+
+/* Where the string that begins at `at` ends, behind its quote. */
+static const char *skip_string(const char *at, const char *end)
+{
+    assert(*at == '"');
+    for (at++; at < end && *at != '"'; at++) {
+        if (*at == '\\')
+            at++;
+    }
+    assert(at < end);
+    return at + 1;
+}
+
+static const char *skip_value(const char *at, const char *end)
+{
+    int depth = 0;
+    while (at < end) {
+        if (*at == '"') {
+            at = skip_string(at, end);
+            continue;
+        }
+        if (depth == 0 && (*at == ',' || *at == '}' || *at == ']'))
+            break;
+        if (*at == '{' || *at == '[')
+            depth++;
+        if (*at == '}' || *at == ']')
+            depth--;
+        at++;
+    }
+    return at;
+}
+
+struct span body_member(struct span body, const char *name)
+{
+    const char *at = body.data, *end = body.data + body.len;
+    assert(body.len >= 2 && *at == '{' && end[-1] == '}');
+    for (at++; at < end && *at == '"';) {
+        const char *name_at = at + 1, *value;
+        at = skip_string(at, end);
+        bool found = span_is(span_of(name_at, (size_t)(at - 1 - name_at)), name);
+        assert(at < end && *at == ':');
+        value = at + 1;
+        at = skip_value(value, end);
+        if (found)
+            return span_of(value, (size_t)(at - value));
+        if (at < end)
+            at++;
+    }
+    return span_of(NULL, 0);
+}
+
+int64_t body_number(struct span body, const char *name)
+{
+    struct span value = body_member(body, name);
+    uint64_t number;
+    return value.data && !span_to_number(value, INT64_MAX, &number) ? (int64_t)number : 0;
+}
+
+static bool same_value(struct span a, struct span b)
+{
+    if (!a.data || !b.data)
+        return !a.data && !b.data;
+    if (span_equal(a, b))
+        return true;
+    json_t *left = json_loadb(a.data, a.len, JSON_DECODE_ANY, NULL);
+    json_t *right = json_loadb(b.data, b.len, JSON_DECODE_ANY, NULL);
+    bool same = left && right && json_equal(left, right);
+    json_decref(left);
+    json_decref(right);
+    return same;
+}
+
+bool body_same_content(struct span a, struct span b)
+{
+    for (size_t i = 0; i < array_count(content_names); i++) {
+        if (!same_value(body_member(a, content_names[i]), body_member(b, content_names[i])))
+            return false;
+    }
+    return true;
+}
+
+/* A body being written, into memory that was counted before. */
+struct draft {
+    char *text;
+    size_t len;
+};
+
+static void add(struct draft *draft, struct span text)
+{
+    if (text.len)
+        memcpy(draft->text + draft->len, text.data, text.len);
+    draft->len += text.len;
+}
+
+static void add_member(struct draft *draft, const char *name, struct span value)
+{
+    if (!value.data)
+        return;
+    if (draft->len > 1)
+        add(draft, span_text(","));
+    add(draft, span_text("\""));
+    add(draft, span_text(name));
+    add(draft, span_text("\":"));
+    add(draft, value);
+}
+
+static void add_edited_at(struct draft *draft, int64_t edited_at_ms)
+{
+    char number[24];
+    snprintf(number, sizeof(number), "%lld", (long long)edited_at_ms);
+    add_member(draft, "editedAt", span_text(number));
+}
+
+static struct span finish(struct draft *draft, size_t size)
+{
+    add(draft, span_text("}"));
+    assert(draft->len <= size);
+    return span_of(draft->text, draft->len);
+}
+
+int body_edited(struct arena *arena, struct span old, struct span content, int64_t edited_at_ms,
+                struct span *ret)
+{
+    static const char *const names[] = {"sender", "replyTo", "threadId"};
+    size_t size = content.len + ADDED_BYTES_MAX;
+    for (size_t i = 0; i < array_count(names); i++)
+        size += body_member(old, names[i]).len;
+    struct draft draft = {.text = arena_alloc(arena, size)};
+    if (!draft.text)
+        return ERR_MEMORY;
+    add(&draft, span_of(content.data, content.len - 1));
+    for (size_t i = 0; i < array_count(names); i++)
+        add_member(&draft, names[i], body_member(old, names[i]));
+    add_edited_at(&draft, edited_at_ms);
+    *ret = finish(&draft, size);
+    return 0;
+}
+
+int body_erased(struct arena *arena, struct span old, int64_t edited_at_ms, struct span *ret)
+{
+    size_t size = ADDED_BYTES_MAX;
+    for (size_t i = 0; i < array_count(kept_names); i++)
+        size += body_member(old, kept_names[i]).len;
+    struct draft draft = {.text = arena_alloc(arena, size)};
+    if (!draft.text)
+        return ERR_MEMORY;
+    add(&draft, span_text("{"));
+    for (size_t i = 0; i < array_count(kept_names); i++)
+        add_member(&draft, kept_names[i], body_member(old, kept_names[i]));
+    if (edited_at_ms)
+        add_edited_at(&draft, edited_at_ms);
+    add_member(&draft, "deleted", span_text("true"));
+    *ret = finish(&draft, size);
+    return 0;
+}
