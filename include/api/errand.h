@@ -23,6 +23,7 @@ enum errand_kind { ERRAND_IDLE, ERRAND_APPEND, ERRAND_READ, ERRAND_HISTORY };
 struct errand {
     struct request *request;                 /* borrowed */
     void (*on_done)(struct errand *errand);
+    void (*on_failed)(struct errand *errand, int err); /* answers instead; NULL: with a problem */
     struct errand *before;                   /* an earlier one of the request; NULL: none */
     enum errand_kind kind;                   /* which of the three is under way */
     union {

@@ -1,12 +1,13 @@
 /* The hub from inside: what its parts share.
  *
  * MODEL  hub.c is the thread: letters, timers, news. Each part is a file of its own with its
- *        state in struct hub: hub_sessions.c (who is connected).
+ *        state in struct hub: hub_sessions.c (who is connected), hub_typing.c (who types where),
+ *        hub_here.c (which session is in which room).
  *        News of the journal (hub_news.c) comes in journal order, to each part that listens: who
  *        joined or left a room, rooms deleted, and messages while a part wants them. Of the rest
  *        nothing wakes the hub. When memory ran out for a letter of it the parts are told that
  *        some was lost.
- * Floor: api. Everything here is called on the hub's thread but hub_post and hub_news_lost. */
+ * Floor: api. On the hub's thread, but for what says otherwise. */
 #ifndef TIDINGS_API_HUB_PARTS_H
 #define TIDINGS_API_HUB_PARTS_H
 
@@ -15,7 +16,10 @@
 
 #include "api/hub.h"
 #include "base/deadline.h"
+#include "base/limits.h"
 #include "base/settings.h"
+#include "core/here.h"
+#include "core/typing.h"
 #include "store/signals.h"
 
 /* Fires once, up to HUB_TICK_MS late. Embed it, zero it, set on_due. */
@@ -55,6 +59,15 @@ struct hub {
     struct session *sessions; /* by realm, user and name */
     struct session *names;    /* by name alone */
     struct hub_user *users;
+    /* typing */
+    struct typing typing;
+    struct hub_timer typing_timer;
+    struct hub_listener typing_listener;
+    bool typing_wants_messages;
+    /* here */
+    struct here here;
+    struct hub_timer here_timer;
+    struct hub_listener here_listener;
 };
 
 /* Sets or moves. */
@@ -64,7 +77,8 @@ void hub_timer_remove(struct hub *hub, struct hub_timer *timer);
 
 /* For life. */
 void hub_listen(struct hub *hub, struct hub_listener *listener);
-/* One part more (+1) or less (-1) wants messages; those committed before may be missed. */
+/* One part more (+1) or less (-1) wants messages; those committed before may be missed. From any
+ * thread. */
 void hub_want_messages(struct hub *hub, int change);
 /* From any thread: the listeners are told on_lost, once for all that is lost until then. */
 void hub_news_lost(struct hub *hub);
@@ -75,7 +89,28 @@ static inline void hub_post(struct hub *hub, struct letter *letter)
     mailbox_push(&hub->mailbox, letter);
 }
 
-/* hub_sessions.c: empties the tables, after the thread has stopped. */
+/* hub_sessions.c */
+#define SESSION_KEY_BYTES_MAX (3 * IDENT_BYTES_MAX + 3)
+/* The key of a session, ended by NUL, and its length without that. From any thread. */
+uint32_t session_key_make(char out[SESSION_KEY_BYTES_MAX], struct span realm, struct span user,
+                          struct span name, uint32_t *ret_user_len);
+/* NULL if none is connected. */
+struct session *hub_session_find(struct hub *hub, const char *key, uint32_t len);
+/* Empties the tables, after the thread has stopped. */
 void hub_sessions_fini(struct hub *hub);
+
+/* hub_typing.c */
+void hub_typing_init(struct hub *hub);
+void hub_typing_fini(struct hub *hub);
+/* The user has gone offline. */
+void hub_typing_gone(struct hub *hub, struct span realm, struct span user);
+
+/* hub_here.c */
+void hub_here_init(struct hub *hub);
+void hub_here_fini(struct hub *hub);
+/* The session is connected; is not, but may come back; has ended for good. */
+void hub_here_back(struct hub *hub, const struct session *session);
+void hub_here_away(struct hub *hub, const struct session *session);
+void hub_here_end(struct hub *hub, const struct session *session);
 
 #endif

@@ -120,6 +120,10 @@ void message_get(struct request *request);
 void message_patch(struct request *request);
 void message_delete(struct request *request);
 void events_post(struct request *request);
+void room_typing_post(struct request *request);
+void room_here_get(struct request *request);
+void room_here_put(struct request *request);
+void room_here_delete(struct request *request);
 void acks_post(struct request *request);
 void batch_post(struct request *request);
 

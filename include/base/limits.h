@@ -33,6 +33,10 @@
 #define SUBSCRIPTIONS_OF_USER_MAX 500 /* presence subscriptions of one user */
 #define PRESENCE_USERS_MAX 100        /* `users` of one request for presence */
 #define PRESENCE_SNAPSHOT_MAX 500     /* people told of when a session has caught up */
+#define TYPING_ROOMS_OF_USER_MAX 20   /* rooms in which a user types at once */
+#define HERE_DATA_BYTES_MAX 1024      /* `data` of a session in a room */
+#define HERE_ROOMS_OF_SESSION_MAX 20  /* rooms in which a session is here */
+#define HERE_SESSIONS_OF_ROOM_MAX 500 /* sessions that are here in a room */
 #define HISTORY_LIMIT_MAX 100         /* messages of one page of history */
 #define MEMBERS_PAGE_MAX 100          /* members of one page */
 #define ROOMS_PAGE_MAX 100            /* rooms of one page */

@@ -27,6 +27,8 @@ enum command_kind {
     COMMAND_EDIT_MESSAGE,  /* room, message_id, body: the new content, without the sender;
                               mentions */
     COMMAND_DELETE_MESSAGE, /* room, message_id */
+    COMMAND_TYPING,        /* room; only asked about, never appended */
+    COMMAND_HERE,          /* room; likewise */
     COMMAND_READ,          /* room; message_id or else cursor: the marker moves there */
     COMMAND_ACK,           /* device (may be absent), cursor */
     COMMAND_PROFILE,       /* only notes the actor's name and data */

@@ -46,8 +46,8 @@ struct frame {
     const char *realm;    /* never NULL but for AUDIENCE_SESSION */
     const char *room;     /* NULL if none */
     const char *user;     /* who joined, left, or is addressed; NULL if none */
-    const char *spared;   /* session of `spared_user` that does not get it; NULL if none */
-    const char *spared_user;
+    const char *spared;   /* session of `spared_user` that does not get it; NULL: none, or all */
+    const char *spared_user; /* NULL if none */
     const char *sender;   /* of a message that is told as it is committed; else NULL */
     struct frame *own;    /* ref; NULL: the same for `user` as for all */
     bool ends_watching;   /* the room may from here on not be watched without a grant */

@@ -133,6 +133,10 @@ void errand_conclude(struct errand *errand)
 {
     int err = errand_err(errand);
     measure(errand);
+    if (err && errand->on_failed) {
+        errand->on_failed(errand, err);
+        return;
+    }
     if (err) {
         struct problem_detail detail = {.retry_after_ms = errand->command.outcome.retry_after_ms};
         refuse(errand, err, &detail);

@@ -63,6 +63,8 @@ int hub_new(const struct settings *settings, struct signals *signals, struct hub
     hub->signals = signals;
     hub->now_ms = clock_now_ms();
     deadline_wheel_init(&hub->wheel, HUB_TICK_MS, hub->now_ms);
+    hub_typing_init(hub);
+    hub_here_init(hub);
     int err = mailbox_init(&hub->mailbox);
     if (err) {
         free(hub);
@@ -85,6 +87,8 @@ struct hub *hub_free(struct hub *hub)
     hub_post(hub, &hub->stop);
     pthread_join(hub->thread, NULL);
     hub_sessions_fini(hub);
+    hub_typing_fini(hub);
+    hub_here_fini(hub);
     mailbox_fini(&hub->mailbox);
     free(hub);
     return NULL;

@@ -28,28 +28,40 @@ struct span session_name_make(char out[SESSION_NAME_BYTES])
     return span_of(out, SESSION_NAME_BYTES - 1);
 }
 
+uint32_t session_key_make(char out[SESSION_KEY_BYTES_MAX], struct span realm, struct span user,
+                          struct span name, uint32_t *ret_user_len)
+{
+    const struct span parts[] = {realm, user, name};
+    char *at = out;
+    for (size_t i = 0; i < array_count(parts); i++) {
+        assert(parts[i].len <= IDENT_BYTES_MAX);
+        memcpy(at, parts[i].data, parts[i].len);
+        at += parts[i].len;
+        *at++ = 0;
+    }
+    *ret_user_len = (uint32_t)(realm.len + 1 + user.len);
+    return (uint32_t)(at - out - 1);
+}
+
 int session_init(struct session *session, const struct session_ops *ops, struct worker *worker,
                  const struct identity *identity, struct span name)
 {
-    size_t realm_len = identity->realm.len, user_len = identity->user.len;
-    char *key = malloc(realm_len + user_len + name.len + 3);
+    char made[SESSION_KEY_BYTES_MAX];
+    uint32_t user_len;
+    uint32_t len = session_key_make(made, identity->realm, identity->user, name, &user_len);
+    char *key = malloc(len + 1);
     if (!key)
         return ERR_MEMORY;
+    memcpy(key, made, len + 1);
     session->ops = ops;
     session->worker = worker;
     session->key = key;
-    session->user_len = (uint32_t)(realm_len + 1 + user_len);
-    session->key_len = session->user_len + 1 + (uint32_t)name.len;
+    session->user_len = user_len;
+    session->key_len = len;
     session->counted = !identity->guest;
-    memcpy(key, identity->realm.data, realm_len);
-    key[realm_len] = 0;
-    memcpy(key + realm_len + 1, identity->user.data, user_len);
-    key[session->user_len] = 0;
-    memcpy(key + session->user_len + 1, name.data, name.len);
-    key[session->key_len] = 0;
     session->realm = key;
-    session->user = key + realm_len + 1;
-    session->name = key + session->user_len + 1;
+    session->user = key + identity->realm.len + 1;
+    session->name = key + user_len + 1;
     return 0;
 }
 
@@ -81,6 +93,7 @@ static void take_out(struct hub *hub, struct session *session)
     struct hub_user *user = session->of;
     if (!user)
         return;
+    hub_here_away(hub, session);
     HASH_DEL(hub->sessions, session);
     HASH_DELETE(by_name, hub->names, session);
     if (session->previous)
@@ -113,10 +126,16 @@ static struct hub_user *user_of(struct hub *hub, const struct session *session)
     return user;
 }
 
+struct session *hub_session_find(struct hub *hub, const char *key, uint32_t len)
+{
+    struct session *session;
+    HASH_FIND(hh, hub->sessions, key, len, session);
+    return session;
+}
+
 static void put_in(struct hub *hub, struct session *session)
 {
-    struct session *older;
-    HASH_FIND(hh, hub->sessions, session->key, session->key_len, older);
+    struct session *older = hub_session_find(hub, session->key, session->key_len);
     if (older) {
         end(older, "replaced");
         take_out(hub, older);
@@ -145,6 +164,7 @@ static void put_in(struct hub *hub, struct session *session)
     user->count++;
     HASH_ADD_KEYPTR(hh, hub->sessions, session->key, session->key_len, session);
     HASH_ADD_KEYPTR(by_name, hub->names, session->name, (unsigned)strlen(session->name), session);
+    hub_here_back(hub, session);
 }
 
 static void read_open(struct letter *letter)
@@ -191,19 +211,11 @@ static void read_call_renew(struct letter *letter)
 
 static struct session *session_find(struct hub *hub, const struct session_call *call)
 {
-    char key[3 * IDENT_BYTES_MAX + 2];
-    const struct span parts[] = {call->identity->realm, call->identity->user, call->name};
-    size_t len = 0;
-    for (size_t i = 0; i < array_count(parts); i++) {
-        assert(parts[i].len <= IDENT_BYTES_MAX);
-        memcpy(key + len, parts[i].data, parts[i].len);
-        len += parts[i].len;
-        if (i + 1 < array_count(parts))
-            key[len++] = 0;
-    }
-    struct session *session;
-    HASH_FIND(hh, hub->sessions, key, (unsigned)len, session);
-    return session;
+    char key[SESSION_KEY_BYTES_MAX];
+    uint32_t user_len;
+    uint32_t len = session_key_make(key, call->identity->realm, call->identity->user, call->name,
+                                    &user_len);
+    return hub_session_find(hub, key, len);
 }
 
 static void read_call(struct letter *letter)
@@ -218,6 +230,7 @@ static void read_call(struct letter *letter)
     }
     if (call->action == SESSION_END) {
         end(session, "logged_out");
+        hub_here_end(call->hub, session);
         take_out(call->hub, session);
         call_answer(call, 0);
         return;

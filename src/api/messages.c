@@ -2,6 +2,7 @@
  * after the same check straight to whoever is connected. */
 #include "api/content.h"
 #include "api/errand.h"
+#include "api/hub_typing.h"
 #include "api/rates.h"
 #include "base/err.h"
 #include "base/limits.h"
@@ -61,6 +62,9 @@ static void on_allowed(struct errand *errand)
         return;
     }
     signals_publish(&request_app(errand->request)->signals, frame);
+    if (spec.type == EVENT_NEW_MESSAGE)
+        hub_typing_set(request_app(errand->request)->hub, command->realm, command->room,
+                       command->actor.user, false);
     frame_unref(frame);
     charge(errand);
     answer_sent(errand, 201, EVENT_ID_NONE, now_ms);

@@ -35,6 +35,10 @@ static const struct route routes[] = {
     {METHOD_PATCH, ROOM "/messages/{message}", message_patch, ACCESS_USER, RATE_REQUESTS},
     {METHOD_DELETE, ROOM "/messages/{message}", message_delete, ACCESS_USER, RATE_REQUESTS},
     {METHOD_POST, ROOM "/events", events_post, ACCESS_USER, RATE_MESSAGES},
+    {METHOD_POST, ROOM "/typing", room_typing_post, ACCESS_USER, RATE_TYPING},
+    {METHOD_GET, ROOM "/here", room_here_get, ACCESS_READ, RATE_REQUESTS},
+    {METHOD_PUT, ROOM "/here", room_here_put, ACCESS_USER, RATE_REQUESTS},
+    {METHOD_DELETE, ROOM "/here", room_here_delete, ACCESS_USER, RATE_REQUESTS},
     {METHOD_POST, "/v1/acks", acks_post, ACCESS_USER, RATE_REQUESTS},
     {METHOD_POST, "/v1/batch", batch_post, ACCESS_USER, RATE_NONE},
 

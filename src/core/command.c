@@ -187,7 +187,8 @@ static int decide_post(const struct standing *standing, int64_t *ret_retry_after
     return ERR_RATE_LIMITED;
 }
 
-static int decide_read_marker(const struct standing *standing)
+/* What is of the room's members alone, whatever is granted. */
+static int decide_as_member(const struct standing *standing)
 {
     int err = check_visible(standing);
     if (err)
@@ -254,9 +255,11 @@ int command_decide(const struct command *command, const struct facts *facts,
         return decide_remove_member(&standing);
     case COMMAND_SEND_MESSAGE:
     case COMMAND_CUSTOM_EVENT:
+    case COMMAND_TYPING:
         return decide_post(&standing, ret_retry_after_ms);
     case COMMAND_READ:
-        return decide_read_marker(&standing);
+    case COMMAND_HERE:
+        return decide_as_member(&standing);
     case COMMAND_SUBSCRIBE_PRESENCE:
         return decide_subscribe(command, facts);
     case COMMAND_EDIT_MESSAGE:

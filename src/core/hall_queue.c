@@ -20,9 +20,10 @@ bool is_addressed(const struct subscriber *subscriber, const struct frame *frame
 
 bool is_spared(const struct subscriber *subscriber, const struct frame *frame)
 {
-    return frame->spared && subscriber->session && frame->spared_user &&
-           strcmp(frame->spared, subscriber->session) == 0 &&
-           strcmp(frame->spared_user, subscriber->user->name) == 0;
+    if (!frame->spared_user || strcmp(frame->spared_user, subscriber->user->name) != 0)
+        return false;
+    return !frame->spared ||
+           (subscriber->session && strcmp(frame->spared, subscriber->session) == 0);
 }
 
 /* No replay brings it again: history, and blocks made for this session alone. */

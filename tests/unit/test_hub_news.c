@@ -112,6 +112,7 @@ static struct frame *made(enum event_type type)
         .id = {1000, 1},
         .realm = span_text("main"),
         .room = span_text("room"),
+        .user = span_text("bob"),
         .body = span_text("{}"),
     };
     if (type == EVENT_NEW_MESSAGE)

@@ -161,10 +161,7 @@ static bool is_planned(enum event_type type)
     case EVENT_USER_DELETED:
     case EVENT_COMMAND_REFUSED:
     case EVENT_ROOM_STATS:
-    case EVENT_USER_TYPING:
-    case EVENT_USER_STOPPED_TYPING:
     case EVENT_PRESENCE_UPDATE:
-    case EVENT_HERE_UPDATE:
     case EVENT_MESSAGE_DELIVERED:
     case EVENT_MESSAGE_READ:
         return true;
