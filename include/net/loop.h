@@ -85,6 +85,8 @@ struct worker {
     int streams_fd;            /* epoll of all streams and of lingering sockets */
     struct stream *streams;    /* newest first */
     struct stream *due_first, *due_last;
+    struct stream *looked_at;      /* next to be looked at; NULL when all have been */
+    struct worker_timer look_timer; /* until that begins again */
     struct farewell *farewells;    /* newest first */
     struct iovec pieces[STREAM_PIECES_MAX]; /* of the write that is being made */
 
@@ -156,6 +158,11 @@ void streams_on_ready(struct worker *worker);
 /* Cuts all and serves until every owner was told. */
 void streams_cut_all(struct worker *worker);
 void streams_close(struct worker *worker);
+
+/* peers.c */
+void peers_start(struct worker *worker);
+/* Cuts those that have taken nothing for sse.peer_timeout: a slice; true when more is to do. */
+bool peers_look(struct worker *worker);
 
 /* farewell.c */
 /* Takes `fd` over: ends the outgoing side, drops what still comes in, closes. Without a reset

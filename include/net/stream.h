@@ -13,8 +13,8 @@
  *
  *        TLS streams (net/tls) look the same from here.
  * BOUNDS the kernel holds at most about 16 KiB unsent (TCP_NOTSENT_LOWAT); a peer that takes
- *        nothing for sse.peer_timeout is cut; inbound bytes are dropped, beyond
- *        STREAM_STRAY_BYTES_MAX the stream is cut.
+ *        nothing of what it is owed for sse.peer_timeout is cut, up to a quarter of that later;
+ *        inbound bytes are dropped, beyond STREAM_STRAY_BYTES_MAX the stream is cut.
  * Floor: net. On its worker's thread only. */
 #ifndef TIDINGS_NET_STREAM_H
 #define TIDINGS_NET_STREAM_H
@@ -53,11 +53,14 @@ struct stream {
     struct stream_head *head; /* rest of the response head, owned; NULL once it is written */
     uint32_t stray_bytes;     /* inbound bytes dropped so far */
     int fd;
+    uint32_t taken;           /* bytes acknowledged when last looked at, their low bits */
+    uint8_t idle_looks;       /* at which it had taken nothing since the one before */
     uint8_t state;            /* enum stream_state */
     bool due;                 /* in the list of due streams */
     bool writable;            /* the last write took everything */
     bool head_only;           /* the answer to a HEAD: nothing follows the head */
     bool failed;              /* closed without a clean end */
+    bool owing;               /* written to since it was seen to have taken everything */
 };
 
 /* Something is queued: to be written in this turn's slice or the next. Cheap to repeat. */

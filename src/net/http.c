@@ -98,12 +98,11 @@ void call_release(struct call *call)
     call_try_free(call);
 }
 
-static void stream_socket(int fd, const struct settings *settings)
+static void stream_socket(int fd)
 {
-    int on = 1, ahead = NOTSENT_LOWAT_BYTES, patience = (int)settings->sse_peer_timeout_ms;
+    int on = 1, ahead = NOTSENT_LOWAT_BYTES;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &ahead, sizeof(ahead));
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof(patience));
 }
 
 static void call_resume(struct call *call)
@@ -131,7 +130,7 @@ int call_move(struct call *call, struct stream *stream, int *ret_fd)
         if (call->state == CALL_WAITING)
             call_resume(call);
     }
-    stream_socket(fd, connection->worker->settings);
+    stream_socket(fd);
     worker_timer_remove(&connection->timer);
     call->state = CALL_MOVED;
     *ret_fd = fd;

@@ -12,8 +12,7 @@
 #include "base/span.h"
 
 /* Over loopback a segment has 64 KiB, and a proxy there whose window is smaller is fed by window
- * probes alone, seconds apart, until TCP_USER_TIMEOUT takes it for dead. On a network segments are
- * smaller anyway. */
+ * probes alone, seconds apart. On a network segments are smaller anyway. */
 #define SEGMENT_BYTES_MAX 8192
 
 static int fail(char *why, size_t why_size, const char *text, const char *what)

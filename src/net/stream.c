@@ -132,6 +132,8 @@ static void stream_tell_closed(struct stream *stream)
         worker->streams = stream->next;
     if (stream->next)
         stream->next->previous = stream->previous;
+    if (worker->looked_at == stream)
+        worker->looked_at = stream->next;
     worker_busy(worker, -1);
     free(stream->head);
     stream->head = NULL;
@@ -209,6 +211,7 @@ static void stream_finish(struct stream *stream)
 /* Writes what is queued, in one call for plain connections. */
 static void stream_write(struct stream *stream)
 {
+    stream->owing = true;
     if (!stream_flush(stream))
         return;
     struct worker *worker = stream->worker;

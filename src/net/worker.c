@@ -107,6 +107,7 @@ static bool worker_turn(struct worker *worker)
     if (worker->secure.due)
         daemon_run(&worker->secure);
     bool more = streams_serve(worker);
+    more |= peers_look(worker);
     metric_observe(METRIC_LOOP_LAG_US, (uint64_t)(clock_now_us() - worker->turn_started_us));
     worker->in_turn = false;
     return more || worker->plain.due || worker->secure.due;
@@ -146,6 +147,7 @@ static void *worker_main(void *context)
     if (err)
         return NULL;
     wait_for_all(worker);
+    peers_start(worker);
     worker_loop(worker);
     worker_wake(worker);
     streams_cut_all(worker);

@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from lib.http import Connection, path, wait_until
+from lib.http import Closed, Connection, path, wait_until
 from lib.sse import Stream, id_key
 from lib.tokens import token
 
@@ -30,13 +30,17 @@ def client_context(cert, version=None):
     return context
 
 
-@pytest.fixture
-def secure(start, tmp_path):
+def start_secure(start, tmp_path, **options):
     cert, key = make_certificate(tmp_path / "tls", "first")
-    server = start(tls__cert=cert, tls__key=key, limits__sessions=0)
+    server = start(tls__cert=cert, tls__key=key, limits__sessions=0, **options)
     assert server.secure
     server.cert, server.context = cert, client_context(cert)
-    yield server
+    return server
+
+
+@pytest.fixture
+def secure(start, tmp_path):
+    return start_secure(start, tmp_path)
 
 
 def user(server, name, context=None):
@@ -149,6 +153,25 @@ def test_a_reader_that_stops_over_tls_loses_nothing(secure):
     stream.wait(lambda: stream.last_id and id_key(stream.last_id) >= id_key(ids[-1]), "all")
     assert [event.id for event in stream.of("new_message")] == ids
     stream.close()
+    alice.close()
+    bob.close()
+
+
+def test_only_who_takes_nothing_is_cut(start, tmp_path):
+    secure = start_secure(start, tmp_path, sse__peer_timeout="4s", sse__heartbeat="500ms")
+    alice, bob = user(secure, "alice"), user(secure, "bob")
+    room = alice.create("room")
+    bob.join(room)
+    slow, stopped = (bob.stream(receive_bytes=16384) for _ in range(2))
+    slow.open()
+    stopped.open()
+    ids = [alice.send(room, "x" * 8000)["id"] for _ in range(28)]
+    assert slow.sip(lambda: slow.last_id and id_key(slow.last_id) >= id_key(ids[-1]), "all") > 6
+    assert [event.id for event in slow.of("new_message")] == ids
+    assert metric(secure, "peers_cut_total") == 1
+    with pytest.raises(Closed):
+        stopped.wait(lambda: stopped.last_id == ids[-1], "all")
+    slow.close()
     alice.close()
     bob.close()
 

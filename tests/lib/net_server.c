@@ -374,7 +374,7 @@ int net_port(void)
     return atoi(strrchr(server_origin(server), ':') + 1);
 }
 
-int net_connect(void)
+int net_connect_small(int receive_bytes)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)net_port()),
@@ -384,8 +384,15 @@ int net_connect(void)
     assert_true(fd >= 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    if (receive_bytes)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
+}
+
+int net_connect(void)
+{
+    return net_connect_small(0);
 }
 
 void net_send(int fd, const char *text)

@@ -31,6 +31,8 @@ struct server *net_server(void);
 
 /* A connection to it, with 5 s for each step. */
 int net_connect(void);
+/* With a receive buffer of its own, set before a window is told; 0: the system's. */
+int net_connect_small(int receive_bytes);
 void net_send(int fd, const char *text);
 /* Reads until `until` stands in the text, or to the end when it is NULL. Returns a static text,
  * "" when the peer had closed, and fails the test after 5 s. `*ret_reset` (may be NULL): the end

@@ -125,13 +125,13 @@ class Stream:
     def fileno(self):
         return self.socket.fileno()
 
-    def pump(self, pieces=100):
+    def pump(self, pieces=100, piece_bytes=PIECE_BYTES):
         """Reads what is there, so many pieces at most; returns the number of new events."""
         before = len(self.events)
         while not self.ended and pieces > 0:
             pieces -= 1
             try:
-                piece = self.socket.recv(PIECE_BYTES)
+                piece = self.socket.recv(piece_bytes)
             except (BlockingIOError, ssl.SSLWantReadError):
                 break
             except ConnectionError:
@@ -182,6 +182,18 @@ class Stream:
                 if not getattr(self.socket, "pending", int)():
                     selector.select(min(left, 1))
                 self.pump()
+
+    def sip(self, condition, what, timeout=60):
+        """Reads a little now and then until the condition holds; the seconds it took. What is left
+        of a small window never holds all that the server's kernel wants to send at once."""
+        started = time.monotonic()
+        while not condition():
+            taken = time.monotonic() - started
+            assert not self.ended, f"{what}: the stream ended after {taken} s of reading"
+            assert taken < timeout, f"in {timeout} s not: {what}; last: {self.events[-5:]}"
+            time.sleep(0.3)
+            self.pump(1, 8192)
+        return time.monotonic() - started
 
     def head(self):
         self.wait(lambda: self.answer, "a head")

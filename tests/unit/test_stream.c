@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <linux/filter.h>
+
 #include <cmocka.h>
 
 #include "base/attr.h"
@@ -20,6 +22,7 @@
 
 #define H " HTTP/1.1\r\nHost: x\r\n"
 #define CLOSE H "Connection: close\r\n"
+#define IMPATIENT_MS 2000 /* until peers that take nothing are cut */
 #define STREAM "GET /stream" H "\r\n"
 #define HELLO "GET /hello" H "\r\n"
 #define SAY "POST /say" CLOSE "Content-Length: 8\r\n\r\ndata: x\n"
@@ -269,24 +272,92 @@ static void slow_readers_get_all(void **state)
     net_wait_connections(0);
 }
 
+static int64_t cut_count; /* before the server was started */
+
 static int start_impatient(void **state)
 {
     struct settings settings = net_settings();
-    settings.sse_peer_timeout_ms = 1000;
+    settings.sse_peer_timeout_ms = IMPATIENT_MS;
+    cut_count = metric_value(METRIC_PEERS_CUT);
     net_start(&settings);
     return 0;
 }
 
-static void peers_that_take_nothing_are_cut(void **state)
+static void none_is_cut(void)
 {
-    int fd = net_connect(), small = 4096;
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    assert_int_equal(metric_value(METRIC_PEERS_CUT), cut_count);
+}
+
+static void one_is_cut(int fd)
+{
+    net_wait_streams(0);
+    assert_int_equal(metric_value(METRIC_PEERS_CUT), cut_count + 1);
+    close(fd);
+    net_wait_connections(0);
+}
+
+static int small_reader(void)
+{
+    int fd = net_connect_small(16384);
     net_send(fd, STREAM);
     net_wait_streams(1);
+    return fd;
+}
+
+static void peers_that_take_nothing_are_cut(void **state)
+{
+    int fd = small_reader();
     for (int i = 0; i < 4; i++)
         say_large(60000);
-    net_wait_streams(0);
+    one_is_cut(fd);
+}
+
+/* It acknowledges nothing from here on, as if the network had gone. */
+static void go_dead(int fd)
+{
+    struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog program = {.len = 1, .filter = &nothing};
+    assert_int_equal(
+        setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)), 0);
+}
+
+static void dead_peers_are_cut(void **state)
+{
+    int fd = net_connect();
+    net_send(fd, STREAM);
+    net_read(fd, "event: connected\n\n", NULL);
+    go_dead(fd);
+    say();
+    one_is_cut(fd);
+}
+
+/* Nothing is owed to it, so nothing can be told of it. */
+static void quiet_peers_are_left_alone(void **state)
+{
+    int fd = net_connect();
+    net_send(fd, STREAM);
+    net_read(fd, "event: connected\n\n", NULL);
+    usleep(2 * IMPATIENT_MS * 1000);
+    none_is_cut();
+    stream_works(fd);
+}
+
+/* What is left of the window never holds all that the kernel wants to send at once. */
+static void peers_that_take_little_are_not_cut(void **state)
+{
+    enum { PAUSE_MS = 250 };
+    static char piece[6000];
+    int fd = small_reader();
+    for (int i = 0; i < 4; i++)
+        say_large(60000);
+    for (int i = 0; i < 2 * IMPATIENT_MS / PAUSE_MS; i++) {
+        usleep(PAUSE_MS * 1000);
+        assert_true(recv(fd, piece, sizeof(piece), MSG_DONTWAIT) > 0);
+    }
+    none_is_cut();
+    net_wait_streams(1);
     close(fd);
+    net_wait_streams(0);
     net_wait_connections(0);
 }
 
@@ -395,6 +466,7 @@ static int tear_down(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define IMPATIENT(name) cmocka_unit_test_setup_teardown(name, start_impatient, tear_down)
 
 int main(void)
 {
@@ -406,8 +478,10 @@ int main(void)
         TEST(suspended_peers_leave),
         TEST(a_delivery_is_one_write),
         TEST(slow_readers_get_all),
-        cmocka_unit_test_setup_teardown(peers_that_take_nothing_are_cut, start_impatient,
-                                        tear_down),
+        IMPATIENT(peers_that_take_nothing_are_cut),
+        IMPATIENT(dead_peers_are_cut),
+        IMPATIENT(quiet_peers_are_left_alone),
+        IMPATIENT(peers_that_take_little_are_not_cut),
         TEST(stray_bytes_are_bounded),
         TEST(streams_are_cut),
         TEST(many_streams),
