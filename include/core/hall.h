@@ -125,6 +125,11 @@ void hall_feed_failed(struct subscriber *subscriber);
 /* A frame, durable ones in journal order. Borrowed. */
 void hall_dispatch(struct hall *hall, struct frame *frame, int64_t now_ms);
 
+/* Gives an ephemeral frame to one subscriber alone, by the rules of a dispatched one. Borrowed. */
+void hall_tell(struct subscriber *subscriber, struct frame *frame);
+/* Queues what was held back, as far as there is room: to be called when the queue is empty. */
+void hall_release(struct subscriber *subscriber);
+
 /* Frames were lost on their way here (no memory for the letter), from the first of them on all up
  * to this call: the rings are emptied and every subscriber is told on_broken, so that its reader
  * comes back with its cursor. Openings under way need a new snapshot. */

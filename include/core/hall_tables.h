@@ -63,6 +63,14 @@ bool is_spared(const struct subscriber *subscriber, const struct frame *frame);
 bool queue_has_room(const struct subscriber *subscriber, const struct frame *frame);
 /* Queues a dispatched frame that this subscriber may see; falls back when it does not fit. */
 void push_live(struct subscriber *subscriber, struct frame *frame);
+/* Keeps a frame that tells a state, and had no room, in the place of what it makes void. */
+void hold_state(struct subscriber *subscriber, struct frame *frame);
+static inline bool is_state(const struct frame *frame)
+{
+    return event_type_state_group((enum event_type)frame->type) != 0;
+}
+/* Lets go of all that is held. */
+void held_free(struct subscriber *subscriber);
 /* Queues a replayed one; false when it could not. */
 MUST_CHECK bool push_replayed(struct subscriber *subscriber, struct frame *frame);
 

@@ -16,8 +16,11 @@
  *        (history, blocks of the session's own). The replay begins again after the last event
  *        that the reader took or will take: from the ring of recent frames if it reaches so far,
  *        else from the journal's pages. That is the whole back-pressure.
- * BOUNDS queue_bytes_max (one frame is always taken, so that a large one passes); ephemeral
- *        frames that do not fit are left out.
+ *        An ephemeral frame that tells a state (who is online, who types, how far one has read)
+ *        and finds no room is held back, the newest of each, and queued once the queue is empty.
+ * BOUNDS queue_bytes_max (one frame is always taken, so that a large one passes); of HELD_MAX
+ *        states on the subscriber is broken, so that it comes back for all of them; other
+ *        ephemeral frames that do not fit are left out.
  * Floor: core. On the thread of its hall. Pure. Embedded in what owns it. */
 #ifndef TIDINGS_CORE_SUBSCRIBER_H
 #define TIDINGS_CORE_SUBSCRIBER_H
@@ -27,6 +30,7 @@
 #include "core/frame.h"
 
 struct hall;
+struct held;
 struct hall_realm;
 struct hall_room;
 struct hall_user;
@@ -80,6 +84,7 @@ struct subscriber {
     bool follows_all;              /* rooms joined later too */
     struct event_id position;
     struct event_id taken;
+    struct held *held;             /* states held back, owned; NULL: none */
     /* where it sits */
     struct hall_realm *realm;
     struct hall_user *user;

@@ -95,8 +95,10 @@ static void collect(struct poll_session *session, struct ticket *ticket)
             cursor = frame->id;
     }
     metric_add(METRIC_DELIVERED, ticket->frame_count);
-    if (subscriber->queue_count == 0 && session->opened)
+    if (subscriber->queue_count == 0 && session->opened) {
         cursor = subscriber_reached(subscriber);
+        hall_release(subscriber);
+    }
     ticket->cursor = session->answered = cursor;
 }
 

@@ -133,6 +133,8 @@ static void on_taken(struct stream *stream, size_t len)
     metric_add(METRIC_DELIVERED, finished);
     if (finished && committed_us)
         metric_observe(METRIC_DELIVERY_US, (uint64_t)(clock_now_us() - committed_us));
+    if (subscriber->queue_count == 0)
+        hall_release(subscriber);
     if (subscriber->state == SUBSCRIBER_REPLAY)
         stream_mark_due(stream);
 }

@@ -55,6 +55,11 @@ static void fall_back(struct subscriber *subscriber)
         if (!queued_without_id(kept) && event_id_compare(queued_get(kept)->id, from) > 0)
             from = queued_get(kept)->id;
     }
+    for (uint32_t i = keep; i < subscriber->queue_count; i++) {
+        struct frame *dropped = queued_get(subscriber_peek(subscriber, i));
+        if (is_state(dropped))
+            hold_state(subscriber, dropped);
+    }
     while (subscriber->queue_count > keep) {
         queued_frame queued = subscriber_peek(subscriber, subscriber->queue_count - 1);
         subscriber->queue_count--;
@@ -77,7 +82,16 @@ bool queue_has_room(const struct subscriber *subscriber, const struct frame *fra
 /* A dispatched frame that this subscriber may see. */
 void push_live(struct subscriber *subscriber, struct frame *frame)
 {
-    if (subscriber->state != SUBSCRIBER_LIVE || is_spared(subscriber, frame))
+    /* One that is being opened is told the states when it goes live. */
+    bool live = subscriber->state == SUBSCRIBER_LIVE;
+    bool behind = subscriber->state == SUBSCRIBER_REPLAY && subscriber->fallback;
+    if ((!live && !behind) || is_spared(subscriber, frame))
+        return;
+    if (is_state(frame) && (behind || subscriber->held || !queue_has_room(subscriber, frame))) {
+        hold_state(subscriber, frame);
+        return;
+    }
+    if (!live)
         return;
     bool durable = !event_id_is_none(frame->id);
     if (durable && event_id_compare(frame->id, subscriber->position) <= 0)
@@ -89,6 +103,12 @@ void push_live(struct subscriber *subscriber, struct frame *frame)
         subscriber->position = frame->id;
     else if (durable)
         fall_back(subscriber);
+}
+
+void hall_tell(struct subscriber *subscriber, struct frame *frame)
+{
+    assert(event_id_is_none(frame->id));
+    push_live(subscriber, frame);
 }
 
 /* A replayed frame; false when it could not be queued. */

@@ -100,6 +100,8 @@ static void go_live(struct subscriber *subscriber)
     subscriber->state = SUBSCRIBER_LIVE;
     subscriber->fallback = false;
     subscriber->ops->on_live(subscriber, first);
+    if (subscriber->state == SUBSCRIBER_LIVE)
+        hall_release(subscriber);
 }
 
 void hall_replay(struct subscriber *subscriber)

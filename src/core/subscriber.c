@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "core/hall_tables.h"
 
 static queued_frame *entry_at(const struct subscriber *subscriber, uint32_t index)
 {
@@ -152,4 +153,5 @@ void subscriber_fini(struct subscriber *subscriber)
         free(subscriber->queue);
     subscriber->queue = NULL;
     subscriber->queue_size = 0;
+    held_free(subscriber);
 }

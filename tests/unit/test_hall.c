@@ -53,8 +53,19 @@ static void on_live(struct subscriber *subscriber, bool first)
         push_own(subscriber, made(EVENT_CAUGHT_UP, AUDIENCE_SESSION, 100), false);
 }
 
+static int broken_count;
+
+static void on_broken(struct subscriber *subscriber)
+{
+    broken_count++;
+}
+
 static const struct subscriber_ops ops = {
-    .on_queued = on_queued, .on_page_needed = on_page_needed, .on_live = on_live};
+    .on_queued = on_queued,
+    .on_page_needed = on_page_needed,
+    .on_live = on_live,
+    .on_broken = on_broken,
+};
 
 static void dispatch(struct hall *hall, uint64_t number)
 {
@@ -152,11 +163,136 @@ static void test_what_can_be_replayed_is_dropped(void **state)
     leave(&hall, &subscriber);
 }
 
+/* A state of `user`; `version` stands in its filler. */
+static struct frame *state_of(const char *user, int version)
+{
+    char body[BODY_BYTES + 32];
+    snprintf(body, sizeof(body), "{\"filler\":\"%0*d\"}", BODY_BYTES, version);
+    struct frame_spec spec = {
+        .type = EVENT_PRESENCE_UPDATE,
+        .audience = AUDIENCE_USER,
+        .realm = span_text("main"),
+        .user = span_text(user),
+        .body = span_text(body),
+    };
+    struct frame *frame;
+    assert_int_equal(frame_new(&spec, &frame), 0);
+    return frame;
+}
+
+static void tell(struct subscriber *subscriber, const char *user, int version)
+{
+    struct frame *frame = state_of(user, version);
+    hall_tell(subscriber, frame);
+    frame_unref(frame);
+}
+
+static void expect_state(struct subscriber *subscriber, const char *user, int version)
+{
+    char tail[16];
+    assert_true(subscriber->queue_count > 0);
+    struct frame *frame = subscriber_take(subscriber);
+    struct span json = frame_json(frame);
+    assert_int_equal(frame->type, EVENT_PRESENCE_UPDATE);
+    assert_string_equal(frame->user, user);
+    snprintf(tail, sizeof(tail), "0%d\"}", version);
+    assert_memory_equal(json.data + json.len - strlen(tail), tail, strlen(tail));
+    frame_unref(frame);
+    if (subscriber->queue_count == 0)
+        hall_release(subscriber);
+}
+
+static void test_the_newest_state_wins(void **state)
+{
+    struct hall hall;
+    struct hall_limits limits = {QUEUE_BYTES, 1 << 20, 60000};
+    struct subscriber subscriber;
+    hall_init(&hall, &limits);
+    enter(&hall, &subscriber);
+    tell(&subscriber, "early", 1); /* told again when it goes live: not by the hall */
+    hall_replay(&subscriber);
+    tell(&subscriber, "bob", 1);
+    for (uint64_t number = 101; number < 104; number++)
+        dispatch(&hall, number);
+    tell(&subscriber, "bob", 2);
+    tell(&subscriber, "eve", 1);
+    tell(&subscriber, "bob", 3);
+    expect(&subscriber, EVENT_CAUGHT_UP, 100);
+    expect_state(&subscriber, "bob", 1);
+    /* There is room, but what is held comes first. */
+    tell(&subscriber, "eve", 2);
+    for (uint64_t number = 101; number < 104; number++)
+        expect(&subscriber, EVENT_NEW_MESSAGE, number);
+    assert_int_equal(subscriber.queue_count, 0);
+    hall_release(&subscriber);
+    expect_state(&subscriber, "bob", 3);
+    expect_state(&subscriber, "eve", 2);
+    assert_null(subscriber.held);
+    leave(&hall, &subscriber);
+}
+
+/* States that stood in the queue which was dropped, and those told during the replay. */
+static void test_states_outlive_a_fall_back(void **state)
+{
+    struct hall hall;
+    struct hall_limits limits = {QUEUE_BYTES, 1 << 20, 60000};
+    struct subscriber subscriber;
+    hall_init(&hall, &limits);
+    enter(&hall, &subscriber);
+    hall_replay(&subscriber);
+    dispatch(&hall, 101);
+    tell(&subscriber, "bob", 1);
+    for (uint64_t number = 102; number < 108; number++)
+        dispatch(&hall, number);
+    assert_int_equal(subscriber.state, SUBSCRIBER_REPLAY);
+    tell(&subscriber, "bob", 2);
+    tell(&subscriber, "eve", 1);
+    expect(&subscriber, EVENT_CAUGHT_UP, 100);
+    for (uint64_t number = 101; number < 108; number++)
+        expect(&subscriber, EVENT_NEW_MESSAGE, number);
+    assert_int_equal(subscriber.state, SUBSCRIBER_LIVE);
+    hall_release(&subscriber);
+    expect_state(&subscriber, "bob", 2);
+    expect_state(&subscriber, "eve", 1);
+    leave(&hall, &subscriber);
+}
+
+static void test_too_many_states_break_the_reader(void **state)
+{
+    struct hall hall;
+    struct hall_limits limits = {QUEUE_BYTES, 1 << 20, 60000};
+    struct subscriber subscriber;
+    char name[16];
+    broken_count = 0;
+    hall_init(&hall, &limits);
+    enter(&hall, &subscriber);
+    hall_replay(&subscriber);
+    expect(&subscriber, EVENT_CAUGHT_UP, 100);
+    for (int i = 0; subscriber.held == NULL; i++)
+        tell(&subscriber, "bob", i);
+    for (int i = 1; i < HELD_MAX; i++) {
+        snprintf(name, sizeof(name), "u%d", i);
+        tell(&subscriber, name, 0);
+    }
+    assert_int_equal(broken_count, 0);
+    tell(&subscriber, "bob", 99);
+    assert_int_equal(broken_count, 0);
+    tell(&subscriber, "one more", 0);
+    assert_int_equal(broken_count, 1);
+    hall_leave(&subscriber, 0);
+    subscriber_fini(&subscriber);
+    assert_null(subscriber.held);
+    hall_fini(&hall);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_history_outlives_an_overflow),
         cmocka_unit_test(test_what_can_be_replayed_is_dropped),
+        cmocka_unit_test(test_the_newest_state_wins),
+        cmocka_unit_test(test_states_outlive_a_fall_back),
+        cmocka_unit_test(test_too_many_states_break_the_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
