@@ -27,6 +27,10 @@
 #define ROOMS_OF_USER_MAX 5000        /* memberships of one user in a realm */
 #define ROOM_MEMBERS_MAX 1000000      /* members of one room */
 #define MEMBERS_ADDED_MAX 1000        /* users of one request */
+#define TIME_MS_MAX 9007199254740991  /* times in bodies, ms since 1970: 2^53 - 1 */
+#define ROOM_BANS_MAX 10000           /* bans of one room that hold */
+#define BANS_PAGE_MAX 100             /* bans of one page */
+#define BAN_REASON_BYTES_MAX 1024     /* `reason` of a ban */
 #define BATCH_COMMANDS_MAX 100        /* commands of one batch */
 #define DEVICES_OF_USER_MAX 20        /* acknowledged cursors of one user */
 #define ACTIVITY_CHARACTERS_MAX 64    /* `activity` of a presence */

@@ -20,8 +20,10 @@ enum command_kind {
     COMMAND_JOIN,          /* room; auto_create */
     COMMAND_LEAVE,         /* room */
     COMMAND_ADD_MEMBERS,   /* room, users */
-    COMMAND_PUT_MEMBER,    /* room, target, role */
+    COMMAND_PUT_MEMBER,    /* room, target, role, member */
     COMMAND_REMOVE_MEMBER, /* room, target */
+    COMMAND_BAN,           /* room, target, ban */
+    COMMAND_LIFT_BAN,      /* room, target; without one: may bans be listed? */
     COMMAND_SEND_MESSAGE,  /* room, message_id, body, digest, mentions */
     COMMAND_CUSTOM_EVENT,  /* room, message_id (may be absent), type_name, body, digest */
     COMMAND_EDIT_MESSAGE,  /* room, message_id, body: the new content, without the sender;
@@ -67,6 +69,19 @@ struct read_marker {
     int64_t unread, mentions; /* above it */
 };
 
+/* Members of PUT /v1/rooms/{room}/members/{user} that were given, beside the role. */
+struct member_change {
+    bool has_muted, has_notify;
+    int64_t muted_until_ms; /* in the past: not muted */
+    enum notify notify;
+};
+
+/* Of PUT /v1/rooms/{room}/bans/{user}. */
+struct ban_spec {
+    int64_t until_ms;     /* 0: for good */
+    struct span reason;   /* data NULL: none */
+};
+
 struct outcome {
     int err;                 /* ERR_OK or why nothing was done */
     bool repeated;           /* the command had been carried out before: the first answer; of
@@ -77,6 +92,7 @@ struct outcome {
     struct event_id head;    /* the realm's last id after the command, for `asOf` and `cursor` */
     struct room_info room;   /* PUT_ROOM, JOIN; texts in the append's arena */
     enum role role;          /* the actor's role afterwards (PUT_ROOM, JOIN) */
+    enum notify notify;      /* likewise (PUT_ROOM) */
     int64_t retry_after_ms;  /* ERR_RATE_LIMITED: slow mode */
     int64_t members_added;   /* ADD_MEMBERS: those who were new */
     int64_t members;         /* of the room when it was decided; 0: there was none */
@@ -103,8 +119,10 @@ struct command {
     struct room_change change;
     bool auto_create;        /* JOIN: make a public room that is missing */
     bool create_allowed;     /* PUT_ROOM: the actor may make rooms (`rooms.create`) */
-    struct span target;      /* PUT_MEMBER, REMOVE_MEMBER: user id */
+    struct span target;      /* the user it is about; data NULL: none */
     enum role role;          /* PUT_MEMBER; ROLE_NONE: unchanged */
+    struct member_change member; /* PUT_MEMBER */
+    struct ban_spec ban;     /* BAN */
     const struct span *users; /* ADD_MEMBERS: user ids */
     int user_count;
     struct span device;      /* ACK; data NULL: none */
@@ -124,7 +142,8 @@ struct facts {
     enum role role;         /* of the actor in the room */
     enum role target_role;  /* of the target */
     int64_t owner_count;
-    bool banned;            /* the actor, now */
+    bool banned;            /* the actor, now; a member never is */
+    bool target_banned;     /* likewise */
     bool muted;             /* the actor, now */
     int64_t last_message_ms; /* the actor's last message in the room; 0: none */
     bool message_exists;    /* the message that the command is about; none: all three false */

@@ -55,6 +55,12 @@ static inline bool is_move(const struct frame *frame)
     return frame->room && frame->user && (is_join(frame) || frame->type == EVENT_USER_LEFT);
 }
 
+/* A frame that changes what its user may see of its room from there on. */
+static inline bool moves_seats(const struct frame *frame)
+{
+    return is_move(frame) || (frame->bars_user && frame->room && frame->user);
+}
+
 /* Is this frame of AUDIENCE_USER for this session of the user? */
 bool is_addressed(const struct subscriber *subscriber, const struct frame *frame);
 /* The encoding of a frame that this subscriber is given. */

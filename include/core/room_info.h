@@ -10,6 +10,8 @@ enum room_kind { ROOM_PUBLIC, ROOM_PRIVATE, ROOM_DIRECT };
 enum history_from { HISTORY_FROM_START, HISTORY_FROM_JOINING };
 /* By rank. */
 enum role { ROLE_NONE, ROLE_MEMBER, ROLE_MODERATOR, ROLE_OWNER };
+/* What a member wants to be woken for. */
+enum notify { NOTIFY_ALL, NOTIFY_MENTIONS, NOTIFY_NONE };
 
 struct room_info {
     struct span id;
@@ -26,13 +28,15 @@ struct room_info {
 };
 
 /* "public", "private", "direct"; "owner", "moderator", "member", "" for ROLE_NONE;
- * "start", "joining". Static. */
+ * "start", "joining"; "all", "mentions", "none". Static. */
 const char *room_kind_name(enum room_kind kind);
 const char *role_name(enum role role);
 const char *history_from_name(enum history_from from);
+const char *notify_name(enum notify notify);
 /* ERR_INVALID_FIELD when it is none of them. */
 MUST_CHECK int room_kind_parse(struct span text, enum room_kind *ret);
 MUST_CHECK int role_parse(struct span text, enum role *ret);
 MUST_CHECK int history_from_parse(struct span text, enum history_from *ret);
+MUST_CHECK int notify_parse(struct span text, enum notify *ret);
 
 #endif

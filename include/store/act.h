@@ -67,10 +67,15 @@ MUST_CHECK int act_delete_message(struct act *act);
  * and tells so; everything that hangs on it goes with it. act_begin was called. `message` is as the
  * ledger gave it, and not to be used afterwards. */
 MUST_CHECK int act_erase_message(struct act *act, const struct ledger_event *message);
+MUST_CHECK int act_ban(struct act *act);
+MUST_CHECK int act_lift_ban(struct act *act);
 
 /* A user enters: record, event, and from that event on a tenure unless one was opened before. */
 MUST_CHECK int act_enter(struct act *act, const struct ledger_user *user, enum role role,
                          bool open_tenure);
+/* A member leaves, and is told so as the last of the room; after act_load_room and act_begin. */
+MUST_CHECK int act_part(struct act *act, const struct ledger_user *user, const char *reason,
+                        bool banned);
 
 /* Markers. One that enters has read everything up to `joined`. */
 MUST_CHECK int act_start_marker(struct act *act, place_number user, struct event_id joined);

@@ -175,6 +175,7 @@ enum read_what {
     READ_RECEIPTS,      /* actor.user, from, since_ms -> receipts, next: what has moved since */
     READ_DELIVERED,     /* actor.user, after, upto -> receipts of the user's own, of all small
                            rooms with messages between the two */
+    READ_BANS,          /* room, from, limit -> bans */
     READ_ACCESS,        /* command -> may it be done (ephemeral sends) */
     READ_PRESENCE,      /* actor.user -> presence: what is kept of it, and its rooms */
     READ_PEOPLE,        /* users -> people: those of them that the actor may know about */
@@ -183,6 +184,7 @@ enum read_what {
 struct read_room {
     struct room_info info;
     enum role role;       /* of the asker; ROLE_NONE: not in it */
+    enum notify notify;   /* likewise */
     struct span last_message; /* JSON object of the newest message that the asker may read; data
                                  NULL: none */
     int64_t last_message_ms;  /* its timestamp, 0: none */
@@ -208,6 +210,15 @@ struct read_member {
     int64_t joined_at_ms;
     int64_t muted_until_ms; /* 0: not muted */
     struct span name, data; /* data NULL: none */
+    bool is_asker;
+    enum notify notify;     /* for the asker alone */
+};
+
+struct read_ban {
+    struct span user, name, data; /* name.data, data.data NULL: none */
+    struct span by, reason;       /* reason.data NULL: none */
+    int64_t until_ms;             /* 0: for good */
+    int64_t banned_at_ms;
 };
 
 /* What the presence of a user is made from, beside sessions. */
@@ -254,6 +265,8 @@ struct journal_read {
     struct read_presence presence;
     struct read_person *people; /* in the order of `users`, without those that stay hidden */
     int person_count;
+    struct read_ban *bans;
+    int ban_count;
     struct span next;          /* data NULL: that was all */
     struct event_id head;      /* for `asOf` */
 };

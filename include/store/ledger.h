@@ -79,7 +79,24 @@ struct ledger_member {
     struct ledger_marker marker;
     struct event_id acked; /* given out by `members` only: of the user */
     int64_t acked_at_ms;   /* likewise: when that last moved, 0: never */
+    enum notify notify;
 };
+
+/* A user who may not see a room, nor come into it. */
+struct ledger_ban {
+    place_number user;
+    struct span user_id, name, data; /* given out by `bans` only */
+    int64_t until_ms;                /* 0: for good */
+    int64_t banned_at_ms;
+    place_number by;
+    struct span by_id;  /* given out by `bans` only */
+    struct span reason; /* likewise; data NULL: none */
+};
+
+static inline bool ledger_ban_holds(const struct ledger_ban *ban, int64_t now_ms)
+{
+    return ban->until_ms == 0 || ban->until_ms > now_ms;
+}
 
 struct ledger_tenure {
     place_number room;
@@ -93,10 +110,11 @@ struct ledger_event {
     enum event_type type;
     enum audience audience;
     int64_t timestamp_ms;
-    bool ends_watching;
+    bool ends_watching, bars_user;
     place_number sender;    /* whose command it was; 0: none */
     place_number user;      /* the frame's `user`: who joined, left, is addressed; 0: none */
-    struct span room_id;    /* given out only: of AUDIENCE_ROOM */
+    place_number room;      /* of one that stands under a user: the room it is about; 0: none */
+    struct span room_id;    /* given out only: of `room`, or of the place that is one */
     struct span sender_id;  /* given out only; data NULL: none */
     struct span user_id;    /* given out only; data NULL: none */
     struct span type_name;  /* EVENT_CUSTOM */
@@ -131,6 +149,7 @@ static inline struct frame_spec ledger_frame_spec(const struct ledger_event *eve
         .spared = event->spared,
         .body = event->body,
         .ends_watching = event->ends_watching,
+        .bars_user = event->bars_user,
     };
 }
 
@@ -168,6 +187,7 @@ typedef int (*ledger_event_visitor)(void *context, const struct ledger_event *ev
 typedef int (*ledger_id_visitor)(void *context, struct event_id id, place_number place,
                                  enum event_type type);
 typedef int (*ledger_member_visitor)(void *context, const struct ledger_member *member);
+typedef int (*ledger_ban_visitor)(void *context, const struct ledger_ban *ban);
 typedef int (*ledger_room_visitor)(void *context, const struct ledger_room *room,
                                    const struct ledger_member *member);
 typedef int (*ledger_tenure_visitor)(void *context, const struct ledger_tenure *tenure);
@@ -197,7 +217,7 @@ struct ledger_ops {
                     place_number *ret);
     /* All of `info` but id, member_count and created_at_ms. */
     int (*room_set)(struct ledger *ledger, place_number place, const struct room_info *info);
-    /* Marks it deleted, removes all its members, ends their open tenures with `until`. */
+    /* Marks it deleted, removes all its members and bans, ends open tenures with `until`. */
     int (*room_remove)(struct ledger *ledger, place_number place, struct event_id until);
 
     int (*user_find)(struct ledger *ledger, place_number realm, struct span id, struct arena *arena,
@@ -209,7 +229,7 @@ struct ledger_ops {
     /* Without the texts of the user. */
     int (*member_find)(struct ledger *ledger, place_number room, place_number user,
                        struct ledger_member *ret);
-    /* Adds or changes; of the member its number, role, joining and muting. */
+    /* Adds or changes; of the member its number, role, joining, muting and notify. */
     int (*member_put)(struct ledger *ledger, place_number room, const struct ledger_member *member);
     /* Its marker and mentions go as well. */
     int (*member_remove)(struct ledger *ledger, place_number room, place_number user);
@@ -241,6 +261,19 @@ struct ledger_ops {
     /* Counters of a room by number, 0 at first. Those up to its trimmed_ordinal may be gone. */
     int (*erased_add)(struct ledger *ledger, place_number room, uint64_t node);
     int (*erased_count)(struct ledger *ledger, place_number room, uint64_t node, uint64_t *ret);
+    /* Without texts; also one that has passed. */
+    int (*ban_find)(struct ledger *ledger, place_number room, place_number user,
+                    struct ledger_ban *ret);
+    /* Adds or changes; bans of the room that have passed by `now_ms` are forgotten. */
+    int (*ban_put)(struct ledger *ledger, place_number room, const struct ledger_ban *ban,
+                   int64_t now_ms);
+    /* Also when there is none. */
+    int (*ban_remove)(struct ledger *ledger, place_number room, place_number user);
+    /* Those that hold at `now_ms`, in order of the user ids' bytes, those after `from` (data
+     * NULL: from the first). */
+    int (*bans)(struct ledger *ledger, place_number room, struct span from, int64_t now_ms,
+                int limit, ledger_ban_visitor visit, void *context);
+    int (*ban_count)(struct ledger *ledger, place_number room, int64_t now_ms, int64_t *ret);
 
     /* There is no open one of the two. */
     int (*tenure_open)(struct ledger *ledger, place_number user, place_number room,

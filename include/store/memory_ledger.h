@@ -89,6 +89,8 @@ struct memory_room {
     struct memory_member **members; /* in order of user ids */
     size_t member_size;             /* entries allocated; info.member_count are used */
     int64_t owner_count;
+    struct memory_ban *bans; /* in order of user ids */
+    size_t ban_count, ban_size;
     struct memory_events messages;
     struct memory_event *messages_by_id;
     struct memory_thread *threads;
@@ -113,7 +115,13 @@ struct memory_member {
     struct ledger_marker marker;
     struct event_id *mentioned; /* in order; marker.mentions of them */
     size_t mentioned_size;
+    enum notify notify;
     UT_hash_handle hh;
+};
+
+struct memory_ban {
+    struct memory_user *user;
+    struct ledger_ban value; /* the reason is owned */
 };
 
 /* The stays of a user in one room. */
@@ -212,12 +220,14 @@ void memory_markers_free(struct memory_room *room);
 /* Notes that an event is about an earlier one. ERR_MEMORY. */
 MUST_CHECK int memory_edit_note(struct memory_ledger *ledger, place_number realm,
                                 struct memory_event *event);
+void memory_bans_fini(struct memory_room *room);
 /* Forgets commands older than the window. */
 void memory_once_prune(struct memory_ledger *ledger, int64_t before_ms);
 
 /* Parts of the table of operations. */
 void memory_room_ops(struct ledger_ops *ops);
 void memory_member_ops(struct ledger_ops *ops);
+void memory_ban_ops(struct ledger_ops *ops);
 void memory_event_ops(struct ledger_ops *ops);
 void memory_message_ops(struct ledger_ops *ops);
 void memory_marker_ops(struct ledger_ops *ops);

@@ -12,6 +12,7 @@ struct opening {
     struct ledger_user user;
     enum cursor_state cursor_state; /* as asked, or the device's */
     struct event_id cursor;
+    int64_t now_ms;
     struct arena scratch;
     struct ledger_room *ledger_rooms; /* of open->rooms, same order; texts not to be used */
     struct ledger_marker *markers;    /* likewise; of members */

@@ -19,8 +19,9 @@
  * before it is finished, makes its cursor durable. */
 MUST_CHECK int reading_open(struct ledger *ledger, struct journal_open *open, int64_t now_ms,
                             bool *ret_note_device);
-MUST_CHECK int reading_page(struct ledger *ledger, struct journal_page *page);
-MUST_CHECK int reading_history(struct ledger *ledger, struct journal_history *history);
+MUST_CHECK int reading_page(struct ledger *ledger, struct journal_page *page, int64_t now_ms);
+MUST_CHECK int reading_history(struct ledger *ledger, struct journal_history *history,
+                               int64_t now_ms);
 MUST_CHECK int reading_read(struct ledger *ledger, const struct settings *settings,
                             struct journal_read *read, int64_t now_ms);
 

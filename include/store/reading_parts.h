@@ -13,10 +13,15 @@
 /* Replaces the text by its copy in the arena. ERR_MEMORY. */
 MUST_CHECK int reading_keep(struct arena *arena, struct span *text);
 
+/* READ_BANS. */
+MUST_CHECK int reading_bans(struct ledger *ledger, struct journal_read *read, int64_t now_ms,
+                            struct arena *scratch);
+
 /* The scene of a room that the actor may read, else ERR_NOT_FOUND and what command_decide_read
  * says. */
 MUST_CHECK int reading_scene(struct ledger *ledger, struct span realm, struct span room,
-                             const struct actor *actor, struct arena *arena, struct scene *ret);
+                             const struct actor *actor, int64_t now_ms, struct arena *arena,
+                             struct scene *ret);
 
 /* READ_PRESENCE and READ_PEOPLE. */
 MUST_CHECK int reading_presence(struct ledger *ledger, struct journal_read *read,

@@ -16,6 +16,9 @@ struct scene {
     struct facts facts;
 };
 
+/* Is the user (0: not known) kept out of the room? */
+MUST_CHECK int scene_is_banned(struct ledger *ledger, place_number room, place_number user,
+                               int64_t now_ms, bool *ret);
 MUST_CHECK int scene_gather(struct ledger *ledger, const struct command *command, int64_t now_ms,
                             struct arena *arena, struct scene *ret);
 

@@ -24,6 +24,7 @@
 /* Of event.flags, above the audience. */
 #define SQLITE_FLAG_ENDS_WATCHING 16
 #define SQLITE_FLAG_DELETED 32
+#define SQLITE_FLAG_BARS_USER 64
 
 /* A realm that the transaction touched. There are seldom more than a few: a list. */
 struct sqlite_realm {
@@ -98,13 +99,14 @@ struct event_id sqlite_column_id(sqlite3_stmt *statement, int at);
 MUST_CHECK int sqlite_visit_ids(struct sqlite_ledger *ledger, sqlite3_stmt *statement,
                                 ledger_id_visitor visit, void *context);
 
-/* The primitives, by file: sqlite_ledger.c (realms), sqlite_rooms.c, sqlite_events.c,
- * sqlite_edits.c, sqlite_presence.c, sqlite_markers.c. */
+/* The primitives, by file: sqlite_ledger.c (realms), sqlite_rooms.c, sqlite_bans.c,
+ * sqlite_events.c, sqlite_edits.c, sqlite_presence.c, sqlite_markers.c. */
 void sqlite_ledger_add_rooms(struct ledger_ops *ops);
 void sqlite_ledger_add_presence(struct ledger_ops *ops);
 void sqlite_ledger_add_events(struct ledger_ops *ops);
 void sqlite_ledger_add_edits(struct ledger_ops *ops);
 void sqlite_ledger_add_markers(struct ledger_ops *ops);
+void sqlite_ledger_add_bans(struct ledger_ops *ops);
 /* Realm that this transaction has touched or touches now. */
 MUST_CHECK int sqlite_realm_at(struct sqlite_ledger *ledger, place_number place,
                                struct sqlite_realm **ret);

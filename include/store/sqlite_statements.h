@@ -22,6 +22,8 @@
     X(marker_put) X(user_ack) X(mention_add)                                                       \
     X(mentions_remove) X(mentions_read) X(room_remove_mentions)                                    \
     X(erased_add) X(erased_note) X(erased_count) X(room_remove_erased)                             \
+    X(room_remove_bans) X(ban_find) X(ban_forget_passed) X(ban_put) X(ban_remove) X(bans)          \
+    X(ban_count)                                                                                   \
     X(tenure_open) X(tenure_close) X(tenures_of_user) X(tenures_in_room)                           \
     X(event_add) X(sender_note) X(event_find) X(event_at_or_below)                                 \
     X(events_up) X(events_down) X(messages_up) X(messages_down) X(thread_up) X(thread_down)        \

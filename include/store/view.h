@@ -8,9 +8,9 @@
  *            watch_since        |.................................
  *            stretches      [=======][........][=====][....][=========...
  *
- *        The user's own place and the realm's are sources too, visible throughout. The user's
- *        joins and leaves of large rooms stand in the own place: there they are told by the
- *        ends of the tenures, and shown as far as their rooms are followed.
+ *        The user's own place and the realm's are sources too, visible throughout; but what the
+ *        own place tells of a room is shown only as far as that room is followed, which an id
+ *        alone does not tell.
  * BOUNDS a source for each room the user was in after the cursor or that is named, a stretch for
  *        each tenure that ends after it.
  * Floor: store. Owns its arrays; valid within the snapshot it was made in. */
@@ -33,7 +33,7 @@ struct source {
 };
 
 struct view {
-    bool all;                 /* whatever the own place tells of is shown, of any room */
+    bool all;                 /* every room is followed */
     struct event_id own_gone; /* up to here the own place has lost events */
     struct source *sources;   /* in order of places */
     int count, size;
@@ -47,7 +47,7 @@ void view_fini(struct view *view);
 /* What `follow` may see above `after`; `user` is follow->user, its place 0 if not known. */
 MUST_CHECK int view_load(struct view *view, struct ledger *ledger, place_number realm,
                          const struct ledger_user *user, const struct follow_spec *follow,
-                         struct event_id after);
+                         struct event_id after, int64_t now_ms);
 /* Adds one source with one stretch, everything above `after`. Keep the order with view_sort. */
 MUST_CHECK int view_add(struct view *view, place_number place, bool is_room, struct event_id after,
                         bool watched);
@@ -55,9 +55,8 @@ void view_sort(struct view *view);
 
 bool view_shows(const struct view *view, place_number place, struct event_id id,
                 enum event_type type);
-/* The same of a source, for an id within a stretch of its; `watched` is the stretch's. */
-bool view_shows_within(const struct view *view, const struct source *source, bool watched,
-                       struct event_id id, enum event_type type);
+/* Is what the own place tells of this room shown? */
+bool view_follows(const struct view *view, place_number room);
 /* True when a stretch of the source has ids with after < id <= until. */
 bool view_overlaps(const struct view *view, const struct source *source, struct event_id after,
                    struct event_id until);

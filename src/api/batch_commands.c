@@ -20,6 +20,8 @@ static const struct batch_command commands[] = {
     {"add_member", METHOD_PUT, ROOM "/members/{user}"},
     {"put_member", METHOD_PUT, ROOM "/members/{user}"},
     {"remove_member", METHOD_DELETE, ROOM "/members/{user}"},
+    {"ban_member", METHOD_PUT, ROOM "/bans/{user}", BATCH_ENDS},
+    {"lift_ban", METHOD_DELETE, ROOM "/bans/{user}"},
     {"start_typing", METHOD_POST, ROOM "/typing", BATCH_ALONE, "typing", true},
     {"stop_typing", METHOD_POST, ROOM "/typing", BATCH_ALONE, "typing", false},
     {"put_here", METHOD_PUT, ROOM "/here", BATCH_ALONE},

@@ -153,19 +153,37 @@ static void on_member(struct errand *errand)
     errand_answer_change(errand, errand->command.target);
 }
 
+static void fault(struct json_reader *reader, const char *field)
+{
+    if (reader->err)
+        return;
+    reader->err = ERR_INVALID_FIELD;
+    reader->field = field;
+}
+
+/* `mutedUntil: null` ends a muting. */
+static void read_change(struct json_reader *reader, struct command *command)
+{
+    struct member_change *change = &command->member;
+    struct span role = json_read_text(reader, "role", IDENT_BYTES_MAX);
+    if (role.data && role_parse(role, &command->role))
+        fault(reader, "role");
+    change->has_muted = json_object_get(reader->object, "mutedUntil");
+    change->muted_until_ms = json_read_number(reader, "mutedUntil", 0, TIME_MS_MAX, 0);
+    struct span notify = json_read_text(reader, "notify", IDENT_BYTES_MAX);
+    change->has_notify = notify.data;
+    if (notify.data && notify_parse(notify, &change->notify))
+        fault(reader, "notify");
+}
+
 void member_put(struct request *request)
 {
     struct errand *errand = errand_new(request, request_parameter(request, 0), on_member);
     if (!errand || !errand_body(errand))
         return;
-    struct command *command = &errand->command;
-    command->kind = COMMAND_PUT_MEMBER;
-    command->target = request_parameter(request, 1);
-    struct span role = json_read_text(&errand->reader, "role", IDENT_BYTES_MAX);
-    if (!errand->reader.err && role.data && role_parse(role, &command->role)) {
-        errand->reader.err = ERR_INVALID_FIELD;
-        errand->reader.field = "role";
-    }
+    errand->command.kind = COMMAND_PUT_MEMBER;
+    errand->command.target = request_parameter(request, 1);
+    read_change(&errand->reader, &errand->command);
     if (errand->reader.err)
         errand_refuse(errand, errand->reader.err, errand->reader.field);
     else

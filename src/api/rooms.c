@@ -13,11 +13,13 @@ static void write_room(const struct errand *errand, struct json_writer *writer,
                        const struct read_room *room)
 {
     shapes_write_room(errand, writer, &room->info, room->role);
-    if (!room->last_message.data)
-        return;
     json_writer_reopen(writer);
-    json_writer_member(writer, "lastMessage");
-    json_writer_add_span(writer, room->last_message);
+    if (room->role != ROLE_NONE)
+        json_writer_member_string(writer, "notify", span_text(notify_name(room->notify)));
+    if (room->last_message.data) {
+        json_writer_member(writer, "lastMessage");
+        json_writer_add_span(writer, room->last_message);
+    }
     json_writer_add(writer, "}");
 }
 
@@ -54,7 +56,8 @@ void room_get(struct request *request)
 static void on_put(struct errand *errand)
 {
     const struct outcome *outcome = &errand->command.outcome;
-    const struct read_room room = {.info = outcome->room, .role = outcome->role};
+    const struct read_room room = {
+        .info = outcome->room, .role = outcome->role, .notify = outcome->notify};
     answer_room(errand, outcome->created ? 201 : 200, &room, outcome->head);
 }
 

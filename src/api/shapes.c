@@ -30,6 +30,11 @@ void shapes_write_members(struct json_writer *writer, const struct read_member *
         json_writer_item(writer);
         write_taken(writer, shape_member(member->user, member->role, member->joined_at_ms,
                                          member->muted_until_ms, member->name, member->data));
+        if (!member->is_asker)
+            continue;
+        json_writer_reopen(writer);
+        json_writer_member_string(writer, "notify", span_text(notify_name(member->notify)));
+        json_writer_add(writer, "}");
     }
     json_writer_add(writer, "]");
 }

@@ -26,8 +26,9 @@ static struct standing standing_of(const struct command *command, const struct f
         standing.rank = ROLE_MODERATOR;
     if (command->actor.service)
         standing.rank = RANK_SERVICE;
-    standing.visible = facts->room_exists && (standing.rank != ROLE_NONE || standing.grants != 0 ||
-                                              facts->room.kind == ROOM_PUBLIC);
+    standing.visible =
+        facts->room_exists && (standing.rank != ROLE_NONE || command->actor.grants != 0 ||
+                               facts->room.kind == ROOM_PUBLIC);
     return standing;
 }
 
@@ -113,16 +114,29 @@ static bool is_about_self(const struct command *command)
     return span_equal(command->target, command->actor.user);
 }
 
+/* Who is banned comes back when the ban is lifted; the app's backend lifts it by the adding. */
+static bool is_kept_out(const struct standing *standing)
+{
+    return standing->facts->target_banned && standing->facts->target_role == ROLE_NONE &&
+           standing->rank < RANK_SERVICE;
+}
+
 static int decide_put_member(const struct standing *standing)
 {
     const struct facts *facts = standing->facts;
+    const struct member_change *change = &standing->command->member;
     enum role role = standing->command->role;
     bool self = is_about_self(standing->command) && facts->target_role != ROLE_NONE;
+    bool only_notify = change->has_notify && !change->has_muted && role == ROLE_NONE;
     int err = check_rank(standing, self ? ROLE_MEMBER : ROLE_MODERATOR);
     if (err)
         return err;
-    if (facts->room.kind == ROOM_DIRECT)
+    if ((change->has_notify && !self) || (change->has_muted && self))
         return ERR_NOT_ALLOWED;
+    if (facts->room.kind == ROOM_DIRECT)
+        return only_notify ? 0 : ERR_NOT_ALLOWED;
+    if (is_kept_out(standing))
+        return ERR_BANNED;
     if ((int)role > standing->rank || (!self && !outranks(standing)))
         return ERR_NOT_ALLOWED;
     bool lowered = role != ROLE_NONE && role < ROLE_OWNER && facts->target_role == ROLE_OWNER;
@@ -139,6 +153,26 @@ static int decide_remove_member(const struct standing *standing)
     if (standing->facts->room.kind == ROOM_DIRECT || !outranks(standing))
         return ERR_NOT_ALLOWED;
     return would_orphan(standing->facts, standing->facts->target_role) ? ERR_LAST_OWNER : 0;
+}
+
+static int decide_ban(const struct standing *standing)
+{
+    const struct facts *facts = standing->facts;
+    int err = check_rank(standing, ROLE_MODERATOR);
+    if (err)
+        return err;
+    if (facts->room.kind == ROOM_DIRECT || is_about_self(standing->command) ||
+        (int)facts->target_role >= standing->rank)
+        return ERR_NOT_ALLOWED;
+    return would_orphan(facts, facts->target_role) ? ERR_LAST_OWNER : 0;
+}
+
+static int decide_lift_ban(const struct standing *standing)
+{
+    int err = check_rank(standing, ROLE_MODERATOR);
+    if (err)
+        return err;
+    return standing->facts->room.kind == ROOM_DIRECT ? ERR_NOT_ALLOWED : 0;
 }
 
 static int64_t slow_mode_wait(const struct standing *standing)
@@ -253,6 +287,10 @@ int command_decide(const struct command *command, const struct facts *facts,
         return decide_put_member(&standing);
     case COMMAND_REMOVE_MEMBER:
         return decide_remove_member(&standing);
+    case COMMAND_BAN:
+        return decide_ban(&standing);
+    case COMMAND_LIFT_BAN:
+        return decide_lift_ban(&standing);
     case COMMAND_SEND_MESSAGE:
     case COMMAND_CUSTOM_EVENT:
     case COMMAND_TYPING:

@@ -24,7 +24,7 @@ static void shut_out(struct subscriber *subscriber, struct follow *follow, int e
     subscriber->ops->on_denied(subscriber, room, err);
 }
 
-/* A join or leave of the subscriber's own user. */
+/* A join, leave or ban of the subscriber's own user. */
 static void move_seat(struct subscriber *subscriber, const struct frame *frame)
 {
     if (event_id_compare(frame->id, subscriber->snapshot) <= 0)
@@ -37,6 +37,9 @@ static void move_seat(struct subscriber *subscriber, const struct frame *frame)
             follow_set(subscriber, follow, true, follow->readable);
         else if (subscriber->follows_all && follow_add(subscriber, &as) != 0)
             subscriber->ops->on_broken(subscriber);
+    } else if (frame->bars_user) {
+        if (follow && (follow->member || follow->readable))
+            shut_out(subscriber, follow, ERR_BANNED);
     } else if (follow && follow->member) {
         if (follow->named && follow->readable)
             follow_set(subscriber, follow, false, true);
@@ -97,7 +100,7 @@ static void move_to_head(struct subscriber *subscriber)
     const struct ring *ring = &subscriber->realm->ring;
     for (uint32_t i = ring_find_after(ring, subscriber->snapshot); i < ring->count; i++) {
         const struct frame *frame = ring_at(ring, i);
-        if (is_move(frame) && strcmp(frame->user, subscriber->user->name) == 0)
+        if (moves_seats(frame) && strcmp(frame->user, subscriber->user->name) == 0)
             move_seat(subscriber, frame);
     }
 }
@@ -229,7 +232,7 @@ void hall_dispatch(struct hall *hall, struct frame *frame, int64_t now_ms)
         dispatch_to_user(realm, frame);
     else if (frame->audience == AUDIENCE_REALM)
         dispatch_to_realm(realm, frame);
-    if (is_move(frame) && !is_join(frame))
+    if (moves_seats(frame) && !is_join(frame))
         dispatch_moves(realm, frame);
     if (frame->ends_watching && frame->room)
         empty_seats(realm, frame->room, frame->type == EVENT_ROOM_DELETED);

@@ -8,6 +8,7 @@
 static const char *const kind_names[] = {"public", "private", "direct"};
 static const char *const role_names[] = {"", "member", "moderator", "owner"};
 static const char *const history_names[] = {"start", "joining"};
+static const char *const notify_names[] = {"all", "mentions", "none"};
 
 const char *room_kind_name(enum room_kind kind)
 {
@@ -25,6 +26,12 @@ const char *history_from_name(enum history_from from)
 {
     assert(from < array_count(history_names));
     return history_names[from];
+}
+
+const char *notify_name(enum notify notify)
+{
+    assert(notify < array_count(notify_names));
+    return notify_names[notify];
 }
 
 static int name_index(struct span text, const char *const *names, size_t count, size_t first)
@@ -60,5 +67,14 @@ int history_from_parse(struct span text, enum history_from *ret)
     if (index < 0)
         return index;
     *ret = (enum history_from)index;
+    return 0;
+}
+
+int notify_parse(struct span text, enum notify *ret)
+{
+    int index = name_index(text, notify_names, array_count(notify_names), 0);
+    if (index < 0)
+        return index;
+    *ret = (enum notify)index;
     return 0;
 }

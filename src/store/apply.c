@@ -319,6 +319,10 @@ static int carry_out(struct act *act)
         return act_edit_message(act);
     case COMMAND_DELETE_MESSAGE:
         return act_delete_message(act);
+    case COMMAND_BAN:
+        return act_ban(act);
+    case COMMAND_LIFT_BAN:
+        return act_lift_ban(act);
     case COMMAND_ACK:
         return act_ack(act);
     case COMMAND_READ:

@@ -30,10 +30,11 @@ static json_t *with(json_t *object, const char *name, json_t *value)
     return NULL;
 }
 
-/* In a large room joins and leaves are told to the person concerned alone: they stand under the
- * user's own place, so that nobody else's replay walks over them. */
+/* What is told to the person concerned alone, as the joins and leaves of a large room are, stands
+ * under the user's own place, so that nobody else's replay walks over it. */
 static void make_quiet(struct ledger_event *event, json_t **body, json_t **own)
 {
+    event->room = event->place;
     event->place = event->user;
     event->audience = AUDIENCE_USER;
     if (*own) {
@@ -68,6 +69,9 @@ int act_enter(struct act *act, const struct ledger_user *user, enum role role, b
         .user = user->place, .role = role, .joined_at_ms = act->apply->now_ms};
     assert(room && user->place && role != ROLE_NONE);
     int err = ledger->ops->member_put(ledger, room, &member);
+    /* Who is let in is not kept out any longer. */
+    if (!err)
+        err = ledger->ops->ban_remove(ledger, room, user->place);
     if (err)
         return err;
     act->room.member_count++;
@@ -87,13 +91,13 @@ int act_enter(struct act *act, const struct ledger_user *user, enum role role, b
     return err ? err : act_start_marker(act, user->place, event.id);
 }
 
-/* The leaving is the last that the leaver sees of the room. */
-static int part(struct act *act, const struct ledger_user *user, const char *reason)
+int act_part(struct act *act, const struct ledger_user *user, const char *reason, bool banned)
 {
     struct ledger *ledger = act->ledger;
     place_number room = act->scene.room.place;
     struct ledger_event event = event_about(act, EVENT_USER_LEFT, user);
     json_t *body = with(person(act, user), "reason", json_string(reason)), *own = NULL;
+    event.bars_user = banned;
     if (is_quiet(act))
         make_quiet(&event, &body, &own);
     act->room.member_count--;
@@ -116,7 +120,7 @@ int act_leave(struct act *act)
     if (act->scene.member.role == ROLE_NONE)
         return 0;
     int err = begin_in_room(act);
-    return err ? err : part(act, &act->scene.actor, "left");
+    return err ? err : act_part(act, &act->scene.actor, "left", false);
 }
 
 int act_remove_member(struct act *act)
@@ -127,43 +131,79 @@ int act_remove_member(struct act *act)
     if (err)
         return err;
     bool self = act->scene.target.place == act->scene.actor.place;
-    return part(act, self ? &act->scene.actor : &act->scene.target, self ? "left" : "removed");
+    return act_part(act, self ? &act->scene.actor : &act->scene.target, self ? "left" : "removed",
+                    false);
+}
+
+/* Tells everyone, or with `only_notify` the member itself, what the member is by now. */
+static int tell_member(struct act *act, const struct ledger_user *user,
+                       const struct ledger_member *member, bool only_notify)
+{
+    struct ledger_event event = event_about(act, EVENT_MEMBER_UPDATED, user);
+    json_t *body = shape_member(user->id, member->role, member->joined_at_ms,
+                                member->muted_until_ms, user->name, user->data);
+    body = with(body, "roomId", json_stringn(act->room.id.data, act->room.id.len));
+    json_t *own =
+        with(body ? json_copy(body) : NULL, "notify", json_string(notify_name(member->notify)));
+    if (!own) {
+        json_decref(body);
+        return ERR_MEMORY;
+    }
+    if (only_notify)
+        make_quiet(&event, &body, &own);
+    return act_emit(act, &event, body, own);
+}
+
+/* What the command makes of a member. */
+static struct ledger_member changed(const struct act *act, struct ledger_member member)
+{
+    const struct member_change *change = &act->command->member;
+    if (act->command->role != ROLE_NONE)
+        member.role = act->command->role;
+    if (change->has_muted)
+        member.muted_until_ms = change->muted_until_ms;
+    if (member.muted_until_ms <= act->apply->now_ms)
+        member.muted_until_ms = 0;
+    if (change->has_notify)
+        member.notify = change->notify;
+    return member;
 }
 
 static int add_target(struct act *act)
 {
     bool full;
-    enum role role = act->command->role;
-    int err = act_check_space(act, act->scene.target.place, 1, &full);
+    struct ledger_user *user = &act->scene.target;
+    int err = act_check_space(act, user->place, 1, &full);
     if (!err && full)
         return act_refuse(act, ERR_FULL);
     if (!err)
         err = act_begin(act);
     if (!err)
-        err = act_user(act, act->command->target, &act->scene.target);
+        err = act_user(act, act->command->target, user);
     if (err)
         return err;
+    const struct ledger_member member = changed(
+        act, (struct ledger_member){
+                 .user = user->place, .role = ROLE_MEMBER, .joined_at_ms = act->apply->now_ms});
     act->command->outcome.members_added = 1;
-    return act_enter(act, &act->scene.target, role == ROLE_NONE ? ROLE_MEMBER : role, true);
+    err = act_enter(act, user, member.role, true);
+    if (err || member.muted_until_ms == 0)
+        return err;
+    err = act->ledger->ops->member_put(act->ledger, act->scene.room.place, &member);
+    return err ? err : tell_member(act, user, &member, false);
 }
 
 static int change_target(struct act *act)
 {
-    struct ledger_member member = act->scene.target_member;
-    const struct ledger_user *user = &act->scene.target;
+    const struct ledger_member *before = &act->scene.target_member;
+    struct ledger_member member = changed(act, *before);
+    member.user = act->scene.target.place;
     int err = act_begin(act);
-    if (err || act->command->role == ROLE_NONE || act->command->role == member.role)
+    bool same = member.role == before->role && member.muted_until_ms == before->muted_until_ms;
+    if (err || (same && member.notify == before->notify))
         return err;
-    member.user = user->place;
-    member.role = act->command->role;
     err = act->ledger->ops->member_put(act->ledger, act->scene.room.place, &member);
-    if (err)
-        return err;
-    struct ledger_event event = event_about(act, EVENT_MEMBER_UPDATED, user);
-    json_t *body = shape_member(user->id, member.role, member.joined_at_ms, member.muted_until_ms,
-                                user->name, user->data);
-    json_t *room = json_stringn(act->room.id.data, act->room.id.len);
-    return act_emit(act, &event, with(body, "roomId", room), NULL);
+    return err ? err : tell_member(act, &act->scene.target, &member, same);
 }
 
 int act_put_member(struct act *act)
@@ -187,31 +227,36 @@ static int find_member(struct act *act, struct span id, struct ledger_user *user
     return err == ERR_NOT_FOUND ? 0 : err;
 }
 
-/* Whether all that are new find room: before anything is written. */
-static int check_users(struct act *act, bool *ret_full)
+/* May all that are new come in, and do they find room? Before anything is written. `*ret_why` is
+ * 0, ERR_FULL or ERR_BANNED. */
+static int check_users(struct act *act, int *ret_why)
 {
     int64_t count = 0;
-    *ret_full = false;
-    for (int i = 0; i < act->command->user_count && !*ret_full; i++) {
+    int err = 0;
+    *ret_why = 0;
+    for (int i = 0; i < act->command->user_count && !err && !*ret_why; i++) {
         struct ledger_user user;
-        bool member;
-        int err = find_member(act, act->command->users[i], &user, &member);
-        if (!err && !member)
-            err = act_check_space(act, user.place, ++count, ret_full);
-        if (err)
-            return err;
+        bool member, full = false, banned = false;
+        err = find_member(act, act->command->users[i], &user, &member);
+        if (err || member)
+            continue;
+        err = act_check_space(act, user.place, ++count, &full);
+        if (!err && !act->command->actor.service)
+            err = scene_is_banned(act->ledger, act->scene.room.place, user.place,
+                                  act->apply->now_ms, &banned);
+        *ret_why = full ? ERR_FULL : banned ? ERR_BANNED : 0;
     }
-    return 0;
+    return err;
 }
 
 int act_add_members(struct act *act)
 {
-    bool full;
+    int why;
     int err = act_load_room(act);
     if (!err)
-        err = check_users(act, &full);
-    if (!err && full)
-        return act_refuse(act, ERR_FULL);
+        err = check_users(act, &why);
+    if (!err && why)
+        return act_refuse(act, why);
     if (!err)
         err = act_begin(act);
     for (int i = 0; i < act->command->user_count && !err; i++) {

@@ -153,6 +153,7 @@ static int update(struct act *act)
                             kind_before == ROOM_PUBLIC && act->room.kind != ROOM_PUBLIC);
     }
     outcome->role = act->scene.member.role;
+    outcome->notify = act->scene.member.notify;
     outcome->room = act->room;
     return err;
 }

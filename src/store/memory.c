@@ -61,7 +61,7 @@ static void memory_page(struct journal *journal, struct journal_page *page)
     struct memory_journal *memory = of(journal);
     journal_request_begin(&page->request);
     pthread_mutex_lock(&memory->lock);
-    int err = reading_page(&memory->ledger.ledger, page);
+    int err = reading_page(&memory->ledger.ledger, page, clock_wall_ms());
     pthread_mutex_unlock(&memory->lock);
     journal_request_finish(&page->request, err);
 }
@@ -71,7 +71,7 @@ static void memory_history(struct journal *journal, struct journal_history *hist
     struct memory_journal *memory = of(journal);
     journal_request_begin(&history->request);
     pthread_mutex_lock(&memory->lock);
-    int err = reading_history(&memory->ledger.ledger, history);
+    int err = reading_history(&memory->ledger.ledger, history, clock_wall_ms());
     pthread_mutex_unlock(&memory->lock);
     journal_request_finish(&history->request, err);
 }

@@ -113,8 +113,9 @@ struct ledger_event memory_event_given(struct memory_ledger *memory,
 {
     struct ledger_event given = event->event;
     given.room_id = given.sender_id = given.user_id = (struct span){NULL, 0};
-    if (given.audience == AUDIENCE_ROOM)
-        given.room_id = memory_room_at(memory, given.place)->info.id;
+    place_number room = given.room ? given.room : given.place;
+    if (memory_place_at(memory, room)->kind == MEMORY_ROOM)
+        given.room_id = memory_room_at(memory, room)->info.id;
     if (given.sender)
         given.sender_id = memory_user_at(memory, given.sender)->id;
     if (given.user)

@@ -321,6 +321,7 @@ void memory_ledger_init(struct memory_ledger *memory, const struct settings *set
     *memory = (struct memory_ledger){.settings = settings};
     memory_room_ops(&memory_ops);
     memory_member_ops(&memory_ops);
+    memory_ban_ops(&memory_ops);
     memory_event_ops(&memory_ops);
     memory_message_ops(&memory_ops);
     memory_marker_ops(&memory_ops);

@@ -21,6 +21,7 @@ static struct ledger_member member_given(const struct memory_member *member)
         .joined_at_ms = member->joined_at_ms,
         .muted_until_ms = member->muted_until_ms,
         .marker = member->marker,
+        .notify = member->notify,
     };
 }
 
@@ -115,6 +116,7 @@ static int member_put(struct ledger *ledger, place_number room, const struct led
     member->role = value->role;
     member->joined_at_ms = value->joined_at_ms;
     member->muted_until_ms = value->muted_until_ms;
+    member->notify = value->notify;
     return 0;
 }
 

@@ -125,6 +125,7 @@ static int room_remove(struct ledger *ledger, place_number place, struct event_i
     if (err)
         return err;
     memory_markers_free(room);
+    memory_bans_fini(room);
     room->deleted = true;
     HASH_DELETE(hh, room->place.realm->rooms, room);
     return 0;
@@ -144,6 +145,7 @@ void memory_room_free(struct memory_room *room)
     }
     memory_events_fini(&room->messages);
     memory_events_fini(&room->place.events);
+    memory_bans_fini(room);
     free(room->members);
     info_free(&room->info);
     free(room);

@@ -34,7 +34,7 @@ static int note_id(void *context, struct event_id id, place_number place, enum e
     struct feed *feed = reading->feed;
     reading->seen++;
     feed->bound = id;
-    if (view_shows_within(feed->merge->view, feed->source, reading->watched, id, type))
+    if (type != EVENT_NONE && (!reading->watched || event_type_is_for_watchers(type)))
         feed->ids[feed->count++] = id;
     return 0;
 }

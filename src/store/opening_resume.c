@@ -154,7 +154,7 @@ int opening_resume(struct opening *opening)
         return 0;
     view_init(&view);
     int err = view_load(&view, opening->ledger, opening->realm.place, &opening->user,
-                        &open->follow, open->start);
+                        &open->follow, open->start, opening->now_ms);
     if (!err)
         err = add_expired_gaps(opening, &view);
     if (!err) {

@@ -30,11 +30,12 @@ static int keep_room(struct arena *arena, struct room_info *room)
 }
 
 int reading_scene(struct ledger *ledger, struct span realm, struct span room,
-                  const struct actor *actor, struct arena *arena, struct scene *ret)
+                  const struct actor *actor, int64_t now_ms, struct arena *arena,
+                  struct scene *ret)
 {
     const struct command command = {
         .kind = COMMAND_PROFILE, .realm = realm, .room = room, .actor = *actor};
-    int err = scene_gather(ledger, &command, 0, arena, ret);
+    int err = scene_gather(ledger, &command, now_ms, arena, ret);
     return err ? err : command_decide_read(actor, &ret->facts);
 }
 
@@ -75,7 +76,8 @@ static int note_room(void *context, const struct ledger_room *room,
         return 0;
     }
     struct read_room *found = &read->rooms[read->room_count];
-    *found = (struct read_room){.info = room->info, .role = member->role};
+    *found = (struct read_room){
+        .info = room->info, .role = member->role, .notify = member->notify};
     walk->markers[read->room_count] = member->marker;
     walk->rooms[read->room_count++] = *room;
     return keep_room(&read->request.arena, &found->info);
@@ -109,18 +111,22 @@ static int last_message(struct ledger *ledger, const struct ledger_room *room, p
     return err ? err : ledger->ops->events(ledger, &range, note_message, &walk);
 }
 
-static int read_room(struct ledger *ledger, struct journal_read *read, struct arena *scratch)
+static int read_room(struct ledger *ledger, struct journal_read *read, int64_t now_ms,
+                     struct arena *scratch)
 {
     struct arena *arena = &read->request.arena;
     struct scene scene;
-    int err = reading_scene(ledger, read->realm, read->room, &read->actor, scratch, &scene);
+    int err =
+        reading_scene(ledger, read->realm, read->room, &read->actor, now_ms, scratch, &scene);
     if (err)
         return err;
     read->head = scene.realm.head;
     read->rooms = arena_alloc(arena, sizeof(*read->rooms));
     if (!read->rooms)
         return ERR_MEMORY;
-    read->rooms[0] = (struct read_room){.info = scene.room.info, .role = scene.member.role};
+    read->rooms[0] = (struct read_room){.info = scene.room.info,
+                                        .role = scene.member.role,
+                                        .notify = scene.member.notify};
     read->room_count = 1;
     err = keep_room(arena, &read->rooms[0].info);
     if (err)
@@ -182,6 +188,8 @@ static int note_member(void *context, const struct ledger_member *member)
         .muted_until_ms = member->muted_until_ms,
         .name = member->name,
         .data = member->data,
+        .is_asker = span_equal(member->user_id, read->actor.user),
+        .notify = member->notify,
     };
     int err = reading_keep(arena, &found->user);
     if (!err)
@@ -191,10 +199,12 @@ static int note_member(void *context, const struct ledger_member *member)
     return err;
 }
 
-static int read_members(struct ledger *ledger, struct journal_read *read, struct arena *scratch)
+static int read_members(struct ledger *ledger, struct journal_read *read, int64_t now_ms,
+                        struct arena *scratch)
 {
     struct scene scene;
-    int err = reading_scene(ledger, read->realm, read->room, &read->actor, scratch, &scene);
+    int err =
+        reading_scene(ledger, read->realm, read->room, &read->actor, now_ms, scratch, &scene);
     if (err)
         return err;
     read->head = scene.realm.head;
@@ -233,15 +243,16 @@ int reading_read(struct ledger *ledger, const struct settings *settings, struct 
     read->unread = NULL;
     read->receipts = NULL;
     read->people = NULL;
+    read->bans = NULL;
     read->presence = (struct read_presence){0};
     read->room_count = read->member_count = read->unread_count = read->receipt_count = 0;
-    read->person_count = 0;
+    read->person_count = read->ban_count = 0;
     read->next = (struct span){NULL, 0};
     read->head = EVENT_ID_NONE;
     arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
     switch (read->what) {
     case READ_ROOM:
-        err = read_room(ledger, read, &scratch);
+        err = read_room(ledger, read, now_ms, &scratch);
         break;
     case READ_ROOMS_OF_USER:
         assert(read->limit >= 1);
@@ -249,7 +260,11 @@ int reading_read(struct ledger *ledger, const struct settings *settings, struct 
         break;
     case READ_MEMBERS:
         assert(read->limit >= 1);
-        err = read_members(ledger, read, &scratch);
+        err = read_members(ledger, read, now_ms, &scratch);
+        break;
+    case READ_BANS:
+        assert(read->limit >= 1);
+        err = reading_bans(ledger, read, now_ms, &scratch);
         break;
     case READ_UNREAD:
         err = reading_unread(ledger, read, &scratch);

@@ -185,7 +185,7 @@ static int read_one(struct leaf *leaf)
     return err;
 }
 
-int reading_history(struct ledger *ledger, struct journal_history *history)
+int reading_history(struct ledger *ledger, struct journal_history *history, int64_t now_ms)
 {
     struct arena scratch;
     struct scene scene;
@@ -196,8 +196,8 @@ int reading_history(struct ledger *ledger, struct journal_history *history)
     arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
     struct leaf leaf = {.history = history, .ledger = ledger};
     bool privileged = history->actor.service || (history->actor.grants & GRANT_READ);
-    int err =
-        reading_scene(ledger, history->realm, history->room, &history->actor, &scratch, &scene);
+    int err = reading_scene(ledger, history->realm, history->room, &history->actor, now_ms,
+                            &scratch, &scene);
     if (!err)
         err = reading_floor(ledger, &scene.room, scene.actor.place, privileged, &leaf.floor);
     if (!err) {

@@ -35,10 +35,11 @@ static int grow_rooms(struct opening *opening)
 }
 
 static int check_read(const struct opening *opening, const struct ledger_room *room, enum role role,
-                      unsigned grants)
+                      bool banned, unsigned grants)
 {
     const struct actor actor = {.user = opening->open->follow.user, .grants = grants};
-    const struct facts facts = {.room_exists = true, .room = room->info, .role = role};
+    const struct facts facts = {
+        .room_exists = true, .room = room->info, .role = role, .banned = banned};
     return command_decide_read(&actor, &facts);
 }
 
@@ -46,7 +47,7 @@ static int add_room(struct opening *opening, const struct ledger_room *room,
                     const struct ledger_member *member, const struct follow_room *named)
 {
     struct journal_open *open = opening->open;
-    unsigned grants = named ? named->grants : 0;
+    unsigned grants = named ? named->grants : 0; /* one who is in, or may watch, is not banned */
     int err = grow_rooms(opening);
     if (err)
         return err;
@@ -55,7 +56,7 @@ static int add_room(struct opening *opening, const struct ledger_room *room,
         .room = room->info.id,
         .member = member->role != ROLE_NONE,
         .named = named != NULL,
-        .readable = check_read(opening, room, ROLE_NONE, grants) == 0,
+        .readable = check_read(opening, room, ROLE_NONE, false, grants) == 0,
         .watch_since = grants & GRANT_READ ? EVENT_ID_NONE : room->info.public_since,
         .member_count = room->info.member_count,
     };
@@ -123,6 +124,7 @@ static int load_named(struct opening *opening, const struct follow_room *named)
     struct ledger *ledger = opening->ledger;
     struct ledger_room room;
     struct ledger_member member = {0};
+    bool banned = false;
     int err =
         ledger->ops->room_find(ledger, opening->realm.place, named->room, &opening->scratch, &room);
     if (err == ERR_NOT_FOUND)
@@ -130,19 +132,20 @@ static int load_named(struct opening *opening, const struct follow_room *named)
     if (!err && opening->user.place) {
         err = ledger->ops->member_find(ledger, room.place, opening->user.place, &member);
         if (err == ERR_NOT_FOUND)
-            err = 0;
+            err = scene_is_banned(ledger, room.place, opening->user.place, opening->now_ms,
+                                  &banned);
     }
     if (err)
         return err;
     struct open_room *present = find_room(opening, named->room);
     if (present) {
         present->named = true;
-        present->readable = check_read(opening, &room, ROLE_NONE, named->grants) == 0;
+        present->readable = check_read(opening, &room, ROLE_NONE, false, named->grants) == 0;
         if (named->grants & GRANT_READ)
             present->watch_since = EVENT_ID_NONE;
         return 0;
     }
-    int why = check_read(opening, &room, member.role, named->grants);
+    int why = check_read(opening, &room, member.role, banned, named->grants);
     return why ? deny(opening, named->room, why) : add_room(opening, &room, &member, named);
 }
 
@@ -314,6 +317,7 @@ int reading_open(struct ledger *ledger, struct journal_open *open, int64_t now_m
         .open = open,
         .cursor_state = open->cursor_state,
         .cursor = open->cursor,
+        .now_ms = now_ms,
     };
     assert(open->replay_max < INT32_MAX / 4);
     *ret_note_device = false;

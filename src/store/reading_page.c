@@ -190,14 +190,15 @@ static bool is_spared(const struct journal_page *page, const struct ledger_event
 
 /* Reads the event and adds its frame; `*ret_full` when the page can take no more. */
 static int add_event(struct ledger *ledger, const struct ledger_realm *realm,
-                     struct journal_page *page, struct event_id id, size_t *bytes, bool *ret_full)
+                     struct journal_page *page, const struct view *view, struct event_id id,
+                     size_t *bytes, bool *ret_full)
 {
     struct arena scratch;
     struct ledger_event event;
     struct frame *frame = NULL;
     arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
     int err = ledger->ops->event_find(ledger, realm->place, id, &scratch, &event);
-    if (!err && !is_spared(page, &event))
+    if (!err && !is_spared(page, &event) && (!event.room || view_follows(view, event.room)))
         err = reading_frame(&event, page->follow.realm, page->follow.user, &frame);
     arena_fini(&scratch);
     if (err || !frame)
@@ -222,7 +223,7 @@ static int fill(struct ledger *ledger, const struct ledger_realm *realm, struct 
         return ERR_MEMORY;
     for (int i = 0; i < selection->count; i++) {
         bool full = false;
-        int err = add_event(ledger, realm, page, selection->ids[i], &bytes, &full);
+        int err = add_event(ledger, realm, page, selection->view, selection->ids[i], &bytes, &full);
         if (err || full)
             return err;
         page->upto = selection->ids[i];
@@ -233,7 +234,7 @@ static int fill(struct ledger *ledger, const struct ledger_realm *realm, struct 
 }
 
 static int read_page(struct ledger *ledger, const struct ledger_realm *realm,
-                     struct journal_page *page, struct view *view)
+                     struct journal_page *page, int64_t now_ms, struct view *view)
 {
     struct ledger_user user = {0};
     struct arena scratch;
@@ -242,7 +243,7 @@ static int read_page(struct ledger *ledger, const struct ledger_realm *realm,
     arena_fini(&scratch);
     if (err && err != ERR_NOT_FOUND)
         return err;
-    err = view_load(view, ledger, realm->place, &user, &page->follow, page->after);
+    err = view_load(view, ledger, realm->place, &user, &page->follow, page->after, now_ms);
     if (!err)
         err = reading_expired(ledger, realm, view, page->after, page->told, page->told_count,
                               &page->request.arena, &page->gaps, &page->gap_count);
@@ -259,7 +260,7 @@ static int read_page(struct ledger *ledger, const struct ledger_realm *realm,
     return err;
 }
 
-int reading_page(struct ledger *ledger, struct journal_page *page)
+int reading_page(struct ledger *ledger, struct journal_page *page, int64_t now_ms)
 {
     struct ledger_realm realm;
     struct view view;
@@ -275,7 +276,7 @@ int reading_page(struct ledger *ledger, struct journal_page *page)
     if (event_id_compare(page->after, realm.head) >= 0)
         return 0;
     view_init(&view);
-    err = read_page(ledger, &realm, page, &view);
+    err = read_page(ledger, &realm, page, now_ms, &view);
     view_fini(&view);
     return err;
 }

@@ -17,10 +17,33 @@ static int gather_user(struct ledger *ledger, const struct scene *scene, struct 
     return allow_missing(err);
 }
 
+int scene_is_banned(struct ledger *ledger, place_number room, place_number user, int64_t now_ms,
+                    bool *ret)
+{
+    struct ledger_ban ban;
+    int err = user ? ledger->ops->ban_find(ledger, room, user, &ban) : ERR_NOT_FOUND;
+    *ret = !err && ledger_ban_holds(&ban, now_ms);
+    return allow_missing(err);
+}
+
+/* A member never is banned, so that what members do costs no look-up. */
+static int gather_bans(struct ledger *ledger, struct scene *scene)
+{
+    struct facts *facts = &scene->facts;
+    int err = 0;
+    if (facts->role == ROLE_NONE)
+        err = scene_is_banned(ledger, scene->room.place, scene->actor.place, facts->now_ms,
+                              &facts->banned);
+    if (!err && facts->target_role == ROLE_NONE)
+        err = scene_is_banned(ledger, scene->room.place, scene->target.place, facts->now_ms,
+                              &facts->target_banned);
+    return err;
+}
+
 static bool may_take_an_owner(const struct command *command)
 {
     return command->kind == COMMAND_LEAVE || command->kind == COMMAND_PUT_MEMBER ||
-           command->kind == COMMAND_REMOVE_MEMBER;
+           command->kind == COMMAND_REMOVE_MEMBER || command->kind == COMMAND_BAN;
 }
 
 static bool is_about_message(const struct command *command)
@@ -58,8 +81,8 @@ static int gather_facts(struct ledger *ledger, const struct command *command, in
     facts->role = scene->member.role;
     facts->target_role = scene->target_member.role;
     facts->muted = scene->member.muted_until_ms > now_ms;
-    int err = 0;
-    if (may_take_an_owner(command))
+    int err = gather_bans(ledger, scene);
+    if (!err && may_take_an_owner(command))
         err = ledger->ops->owner_count(ledger, scene->room.place, &facts->owner_count);
     if (!err && facts->room.slow_mode_s > 0 && command->kind == COMMAND_SEND_MESSAGE &&
         scene->actor.place) {

@@ -42,7 +42,8 @@ static void bind_event(sqlite3_stmt *statement, place_number realm,
     sqlite_bind_number(statement, 5, event->type);
     sqlite_bind_number(statement, 6,
                        (int)event->audience +
-                           (event->ends_watching ? SQLITE_FLAG_ENDS_WATCHING : 0));
+                           (event->ends_watching ? SQLITE_FLAG_ENDS_WATCHING : 0) +
+                           (event->bars_user ? SQLITE_FLAG_BARS_USER : 0));
     sqlite_bind_number(statement, 7, event->timestamp_ms);
     sqlite_bind_place(statement, 8, event->sender);
     sqlite_bind_place(statement, 9, event->user);
@@ -58,6 +59,7 @@ static void bind_event(sqlite3_stmt *statement, place_number realm,
     sqlite_bind_text(statement, 16, event->own_body);
     sqlite_bind_number(statement, 17, (int64_t)event->ordinal);
     sqlite_bind_place(statement, 18, (place_number)sqlite_id_pack(event->target));
+    sqlite_bind_place(statement, 19, event->room);
 }
 
 /* Most commands are of somebody who has just sent another: then the row is there. */
@@ -123,6 +125,7 @@ static struct ledger_event event_of_row(sqlite3_stmt *row)
         .audience = (enum audience)(flags & (SQLITE_FLAG_ENDS_WATCHING - 1)),
         .ends_watching = flags & SQLITE_FLAG_ENDS_WATCHING,
         .deleted = flags & SQLITE_FLAG_DELETED,
+        .bars_user = flags & SQLITE_FLAG_BARS_USER,
         .timestamp_ms = sqlite3_column_int64(row, 5),
         .sender = (place_number)sqlite3_column_int64(row, 6),
         .user = (place_number)sqlite3_column_int64(row, 7),
@@ -137,6 +140,7 @@ static struct ledger_event event_of_row(sqlite3_stmt *row)
         .own_body = sqlite_column_span(row, 17),
         .ordinal = (uint64_t)sqlite3_column_int64(row, 19),
         .target = sqlite_column_id(row, 20),
+        .room = (place_number)sqlite3_column_int64(row, 21),
     };
     const void *digest = sqlite3_column_blob(row, 15);
 

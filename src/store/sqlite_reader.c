@@ -20,9 +20,11 @@ static int answer(struct sqlite_reader *reader, struct journal_request *request,
         return reading_open(ledger, container_of(request, struct journal_open, request),
                             clock_wall_ms(), ret_note_device);
     case SQLITE_ASK_PAGE:
-        return reading_page(ledger, container_of(request, struct journal_page, request));
+        return reading_page(ledger, container_of(request, struct journal_page, request),
+                            clock_wall_ms());
     case SQLITE_ASK_HISTORY:
-        return reading_history(ledger, container_of(request, struct journal_history, request));
+        return reading_history(ledger, container_of(request, struct journal_history, request),
+                               clock_wall_ms());
     default:
         assert(request->kind == SQLITE_ASK_READ);
         return reading_read(ledger, reader->settings,

@@ -142,7 +142,8 @@ static int room_set(struct ledger *base, place_number place, const struct room_i
 static int room_remove(struct ledger *base, place_number place, struct event_id until)
 {
     static const enum sql_statement steps[] = {SQL_room_remove_members, SQL_room_remove_mentions,
-                                               SQL_room_remove_erased, SQL_room_delete};
+                                               SQL_room_remove_erased, SQL_room_remove_bans,
+                                               SQL_room_delete};
     struct sqlite_ledger *ledger = self(base);
     sqlite3_stmt *statement = sqlite_get(ledger, SQL_room_end_tenures);
 
@@ -234,6 +235,7 @@ static struct ledger_member member_of_row(sqlite3_stmt *row, int first)
                    .ordinal = (uint64_t)sqlite3_column_int64(row, first + 5),
                    .mentions = sqlite3_column_int64(row, first + 6),
                    .moved_ms = sqlite3_column_int64(row, first + 7)},
+        .notify = (enum notify)sqlite3_column_int(row, first + 8),
     };
 }
 
@@ -261,6 +263,7 @@ static int write_member(struct sqlite_ledger *ledger, enum sql_statement which, 
     sqlite_bind_number(statement, 3, member->role);
     sqlite_bind_number(statement, 4, member->joined_at_ms);
     sqlite_bind_number(statement, 5, member->muted_until_ms);
+    sqlite_bind_number(statement, 6, member->notify);
     return sqlite_execute(ledger, statement);
 }
 
@@ -304,11 +307,11 @@ static int members(struct ledger *base, place_number room, struct span from, int
     while (!(err = sqlite_next(ledger, statement))) {
         struct ledger_member member = member_of_row(statement, 0);
 
-        member.user_id = sqlite_column_span(statement, 8);
-        member.name = sqlite_column_span(statement, 9);
-        member.data = sqlite_column_span(statement, 10);
-        member.acked = sqlite_column_id(statement, 11);
-        member.acked_at_ms = sqlite3_column_int64(statement, 12);
+        member.user_id = sqlite_column_span(statement, 9);
+        member.name = sqlite_column_span(statement, 10);
+        member.data = sqlite_column_span(statement, 11);
+        member.acked = sqlite_column_id(statement, 12);
+        member.acked_at_ms = sqlite3_column_int64(statement, 13);
         err = visit(context, &member);
         if (err)
             return sqlite_finish(statement, err);

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "core/grant.h"
+#include "store/scene.h"
 
 void view_init(struct view *view)
 {
@@ -100,6 +101,7 @@ struct loading {
     struct view *view;
     struct ledger *ledger;
     const struct follow_spec *follow;
+    int64_t now_ms;
     struct arena arena; /* texts of rooms that were looked at */
     struct named *named;
     struct ledger_tenure *tenures;
@@ -116,7 +118,7 @@ static int note_tenure(void *context, const struct ledger_tenure *tenure)
     return err;
 }
 
-static int load_named(struct loading *loading, place_number realm)
+static int load_named(struct loading *loading, place_number realm, place_number user)
 {
     const struct follow_spec *follow = loading->follow;
     if (follow->room_count == 0)
@@ -134,7 +136,10 @@ static int load_named(struct loading *loading, place_number realm)
         if (err)
             return err;
         const struct actor actor = {.user = follow->user, .grants = follow->rooms[i].grants};
-        const struct facts facts = {.room_exists = true, .room = room.info};
+        struct facts facts = {.room_exists = true, .room = room.info};
+        err = scene_is_banned(loading->ledger, room.place, user, loading->now_ms, &facts.banned);
+        if (err)
+            return err;
         named->place = room.place;
         named->watched = command_decide_read(&actor, &facts) == 0;
         named->watch_since =
@@ -223,7 +228,7 @@ static int load(struct loading *loading, place_number realm, place_number user,
                 struct event_id after)
 {
     struct ledger *ledger = loading->ledger;
-    int err = load_named(loading, realm);
+    int err = load_named(loading, realm, user);
     if (!err && user)
         err = ledger->ops->tenures(ledger, user, 0, after, note_tenure, loading);
     if (!err)
@@ -247,11 +252,11 @@ static int load(struct loading *loading, place_number realm, place_number user,
 
 int view_load(struct view *view, struct ledger *ledger, place_number realm,
               const struct ledger_user *user, const struct follow_spec *follow,
-              struct event_id after)
+              struct event_id after, int64_t now_ms)
 {
     view->all = follow->all;
     view->own_gone = user->gone;
-    struct loading loading = {.view = view, .ledger = ledger, .follow = follow};
+    struct loading loading = {.view = view, .ledger = ledger, .follow = follow, .now_ms = now_ms};
     arena_init(&loading.arena, LOADING_BYTES_MAX);
     int err = load(&loading, realm, user->place, after);
     arena_fini(&loading.arena);
@@ -289,39 +294,23 @@ static int first_stretch(const struct view *view, const struct source *source, s
     return low;
 }
 
-/* A tenure of a room that is followed begins or ends at this id. */
-static bool is_end_of_tenure(const struct view *view, struct event_id id)
+bool view_follows(const struct view *view, place_number room)
 {
-    for (int i = 0; i < view->stretch_count; i++) {
-        const struct stretch *stretch = &view->stretches[i];
-        if (!stretch->watched &&
-            (event_id_compare(stretch->from, id) == 0 || event_id_compare(stretch->until, id) == 0))
-            return true;
-    }
-    return false;
-}
-
-bool view_shows_within(const struct view *view, const struct source *source, bool watched,
-                       struct event_id id, enum event_type type)
-{
-    if (type == EVENT_NONE || (watched && !event_type_is_for_watchers(type)))
-        return false;
-    bool is_move = type == EVENT_USER_JOINED || type == EVENT_USER_LEFT;
-    return !source->is_own || view->all || !is_move || is_end_of_tenure(view, id);
+    return view->all || find_source(view, room);
 }
 
 bool view_shows(const struct view *view, place_number place, struct event_id id,
                 enum event_type type)
 {
     const struct source *source = find_source(view, place);
-    if (!source)
+    if (!source || type == EVENT_NONE)
         return false;
     int at = first_stretch(view, source, id);
     if (at == source->count)
         return false;
     const struct stretch *stretch = &view->stretches[source->first + at];
     return event_id_compare(stretch->from, id) <= 0 &&
-           view_shows_within(view, source, stretch->watched, id, type);
+           (!stretch->watched || event_type_is_for_watchers(type));
 }
 
 bool view_overlaps(const struct view *view, const struct source *source, struct event_id after,

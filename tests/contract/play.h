@@ -30,7 +30,7 @@ struct followed {
     enum event_type type;
     enum audience audience;
     struct event_id target;
-    bool ends_watching, target_edited;
+    bool ends_watching, bars_user, target_edited;
     int64_t members;
     char room[IDENT_BYTES_MAX + 1], user[IDENT_BYTES_MAX + 1];
     char sender[IDENT_BYTES_MAX + 1];
@@ -125,5 +125,7 @@ int run_unread_tests(void);
 int run_random_tests(void);
 int run_presence_tests(void);
 int run_quiet_tests(void);
+int run_member_tests(void);
+int run_ban_tests(void);
 
 #endif

@@ -24,5 +24,7 @@ int main(int argc, char **argv)
     failed += run_random_tests();
     failed += run_quiet_tests();
     failed += run_presence_tests();
+    failed += run_member_tests();
+    failed += run_ban_tests();
     return failed;
 }

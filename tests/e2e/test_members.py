@@ -1,4 +1,6 @@
 """Joining, leaving, and the list of members in detail."""
+import time
+
 import pytest
 
 from lib.http import path
@@ -176,3 +178,86 @@ def test_who_may_list(server, names):
     for method, more in (("POST", ()), ("PUT", ("x",)), ("DELETE", ("x",))):
         other.request(method, room_path(private, "members", *more),
                       {"users": ["x"]}).expect(404, "not_found")
+
+
+def test_mute(server, names):
+    owner, member, other, room = everyone(server, names)
+    until = int(time.time() * 1000) + 3_600_000
+    with member.stream() as stream:
+        stream.open()
+        done = owner.put(room_path(room, "members", member.name), {"mutedUntil": until})
+        assert done.expect(200).json.keys() == {"roomId", "userId", "asOf"}
+        told = stream.take()
+        assert (told.type, told["userId"], told["mutedUntil"]) == (
+            "member_updated", member.name, until)
+        for body in ({"text": "hm"}, {"text": "hm", "ephemeral": True}):
+            member.post(room_path(room, "messages"), body).expect(403, "muted")
+        member.post(room_path(room, "events"), {"type": "custom.x", "data": {}}).expect(
+            403, "muted")
+        rows = {row["userId"]: row for row in
+                other.get(room_path(room, "members")).expect(200).json["members"]}
+        assert rows[member.name]["mutedUntil"] == until and "mutedUntil" not in rows[owner.name]
+        member.put(room_path(room, "members", member.name), {"mutedUntil": None}).expect(
+            403, "not_allowed")
+        owner.put(room_path(room, "members", member.name), {"mutedUntil": None}).expect(200)
+        assert "mutedUntil" not in stream.take().data
+        member.send(room)
+    owner.put(room_path(room, "members", member.name),
+              {"mutedUntil": int(time.time() * 1000) + 300}).expect(200)
+    deadline = time.monotonic() + 20
+    while member.post(room_path(room, "messages"), {"text": "now?"}).status == 403:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_notify(server, names):
+    owner, member, _, room = everyone(server, names)
+    assert member.get(room_path(room)).json["notify"] == "all"
+    streams = owner.stream(), member.stream()
+    for stream in streams:
+        stream.open()
+    member.put(room_path(room, "members", member.name), {"notify": "mentions"}).expect(200)
+    owner.put(room_path(room, "members", member.name), {"notify": "none"}).expect(
+        403, "not_allowed")
+    sent = owner.send(room)["id"]
+    told = streams[1].take()
+    assert (told.type, told["notify"]) == ("member_updated", "mentions")
+    assert streams[1].take().id == streams[0].take().id == sent
+    for stream in streams:
+        stream.close()
+    assert member.get(room_path(room)).json["notify"] == "mentions"
+    for user, expected in ((member, "mentions"), (owner, "all")):
+        rows = {row["userId"]: row.get("notify")
+                for row in user.get(room_path(room, "members")).json["members"]}
+        assert rows.pop(user.name) == expected and not any(rows.values())
+    rooms = member.get(path("v1", "rooms")).json["rooms"]
+    assert [row["notify"] for row in rooms] == ["mentions"]
+
+
+@pytest.mark.parametrize("body, field", [
+    ({"mutedUntil": "tomorrow"}, "mutedUntil"), ({"mutedUntil": -1}, "mutedUntil"),
+    ({"mutedUntil": 1.5}, "mutedUntil"), ({"notify": "loud"}, "notify"),
+    ({"notify": 1}, "notify")])
+def test_bad_changes(server, names, body, field):
+    owner, member, _, room = everyone(server, names)
+    answer = owner.put(room_path(room, "members", member.name), body)
+    answer.expect(400, "invalid_field")
+    assert answer.json["field"] == field
+
+
+def test_announce(server, names):
+    owner, member, other, room = everyone(server, names)
+    moderator = server.user(names("moderator"))
+    owner.put(room_path(room, "members", moderator.name), {"role": "moderator"}).expect(200)
+    owner.put(room_path(room), {"announce": True}).expect(200)
+    granted = server.user(names("granted"), rooms=[{"room": room, "can": ["post"]}])
+    with member.stream() as stream:
+        stream.open()
+        for user in (owner, moderator, granted, server.service()):
+            sent = user.post(room_path(room, "messages"), {"text": "hear"}).expect(201).json
+            assert stream.take().id == sent["id"]
+    for body in ({"text": "me too"}, {"text": "me too", "ephemeral": True}):
+        member.post(room_path(room, "messages"), body).expect(403, "not_allowed")
+    member.post(room_path(room, "events"), {"type": "custom.x", "data": {}}).expect(
+        403, "not_allowed")
+    other.post(room_path(room, "messages"), {"text": "me too"}).expect(403, "not_a_member")

@@ -6,6 +6,7 @@
 struct fact facts[EVENTS_MAX];
 int fact_count;
 bool members[ROOMS][USERS];
+unsigned bans[ROOMS][USERS];
 int64_t now_ms;
 static uint64_t random_state;
 
@@ -15,6 +16,7 @@ void facts_begin(uint64_t seed)
     fact_count = 0;
     now_ms = 1000;
     memset(members, 0, sizeof(members));
+    memset(bans, 0, sizeof(bans));
 }
 
 void facts_end(void)
@@ -93,7 +95,7 @@ static bool erase(int message)
     return edited;
 }
 
-void append(enum event_type type, int room, int user, int target)
+static void append_fact(enum event_type type, int room, int user, int target, bool bars)
 {
     char room_name[16], user_name[16], body[256];
     struct fact *fact = &facts[fact_count];
@@ -105,11 +107,16 @@ void append(enum event_type type, int room, int user, int target)
     bool same_ms = fact_count && rnd(3) == 0;
     if (type == EVENT_USER_JOINED)
         members[room][user] = true;
+    if (bars || (type == EVENT_USER_JOINED && is_banned(room, user)))
+        bans[room][user]++;
     fact->quiet = user >= 0 && member_count(room) > QUIET_LIMIT;
     struct event_id last = head_id();
     struct frame_spec spec = {
         .type = type,
-        .audience = fact->quiet ? AUDIENCE_USER : AUDIENCE_ROOM,
+        .audience = type == EVENT_NONE ? AUDIENCE_SESSION
+                    : fact->quiet      ? AUDIENCE_USER
+                                       : AUDIENCE_ROOM,
+        .bars_user = bars,
         .id = same_ms ? event_id_next(last)
                       : (struct event_id){(uint64_t)now_ms > last.ms ? (uint64_t)now_ms
                                                                      : last.ms + 1, 0},
@@ -130,10 +137,22 @@ void append(enum event_type type, int room, int user, int target)
     fact->type = type;
     fact->room = room;
     fact->user = user;
+    memcpy(fact->bans, bans[room], sizeof(fact->bans));
     memcpy(fact->member, members[room], sizeof(fact->member));
     if (type == EVENT_USER_LEFT)
         members[room][user] = false;
     fact_count++;
+}
+
+void append(enum event_type type, int room, int user, int target)
+{
+    append_fact(type, room, user, target, false);
+}
+
+void append_ban(int room, int user)
+{
+    assert(!is_banned(room, user));
+    append_fact(members[room][user] ? EVENT_USER_LEFT : EVENT_NONE, room, user, -1, true);
 }
 
 void append_about(enum event_type type)

@@ -11,17 +11,20 @@ enum { STEPS = 6000, EVENTS_MAX = STEPS + 64 };
 struct fact {
     struct frame *frame; /* as it was told */
     struct frame *kept;  /* as the journal has it now */
-    int room, user; /* user: of a join or leave; else -1 */
+    int room, user; /* user: of a join, leave or ban; else -1 */
     enum event_type type;
     int target;         /* of an edit or deletion: the message; else -1 */
     int deletion;       /* by which what it said is gone; -1: it is not */
     bool quiet;         /* a join or leave of a large room: for its user alone */
     bool member[USERS]; /* of the room, when it happened (the mover included) */
+    unsigned bans[USERS];
 };
 
 extern struct fact facts[EVENTS_MAX];
 extern int fact_count;
 extern bool members[ROOMS][USERS];
+/* How often each was banned from each room and let in again: odd while banned. */
+extern unsigned bans[ROOMS][USERS];
 extern int64_t now_ms;
 
 void facts_begin(uint64_t seed);
@@ -32,8 +35,15 @@ uint32_t rnd(uint32_t below);
 /* Position in facts of an id: how many entries are at or below it. */
 int position_of(struct event_id id);
 struct event_id head_id(void);
-/* `user` and `target` as in struct fact. */
+static inline bool is_banned(int room, int user)
+{
+    return bans[room][user] % 2 == 1;
+}
+
+/* `user` and `target` as in struct fact. A join lifts a ban. */
 void append(enum event_type type, int room, int user, int target);
+/* The user is put out of the room, or if it was not in it may not watch it from there on. */
+void append_ban(int room, int user);
 /* Edits or deletes one of the last messages, if there is one to be had. */
 void append_about(enum event_type type);
 

@@ -27,6 +27,7 @@ struct client {
     int cursor;              /* number of events it has everything up to; position in facts */
     int next_expected;       /* facts below it are received or not for it */
     bool snapshot[ROOMS];    /* ANSWERED: the user's memberships at snapshot_head */
+    bool readable[ROOMS];    /* and what it may watch */
     struct event_id snapshot_head;
     uint32_t losses;         /* the hall's when the journal was asked for it */
     int came;                /* events that were dispatched when it came */
@@ -45,14 +46,45 @@ static bool losing; /* news is lost, and the hall has not been told yet */
 static long received, overflows, page_count, opens, denials, repeats, losses, breaks;
 static long erased; /* deleted content that was asked for again */
 
-static bool may_see(const struct client *client, const struct fact *fact)
+static bool is_for(const struct client *client, const struct fact *fact)
+{
+    return fact->type != EVENT_NONE && (!fact->quiet || fact->user == client->user);
+}
+
+static bool sees_as_member(const struct client *client, const struct fact *fact)
 {
     bool named = client->named & (1u << fact->room);
-    if (fact->quiet && fact->user != client->user)
-        return false;
-    if (fact->member[client->user])
-        return client->all || named;
-    return named && fact->room < PUBLIC_ROOMS && event_type_is_for_watchers(fact->type);
+    return is_for(client, fact) && fact->member[client->user] && (client->all || named);
+}
+
+static bool sees_watching(const struct client *client, const struct fact *fact)
+{
+    bool named = client->named & (1u << fact->room);
+    return is_for(client, fact) && named && fact->room < PUBLIC_ROOMS &&
+           event_type_is_for_watchers(fact->type);
+}
+
+/* In the journal's eyes, now: who is banned watches nothing. */
+static bool is_shown(const struct client *client, const struct fact *fact)
+{
+    return sees_as_member(client, fact) ||
+           (sees_watching(client, fact) && !is_banned(fact->room, client->user));
+}
+
+/* What one who was banned had watched by then depends on how fast it read. */
+static bool must_see(const struct client *client, const struct fact *fact)
+{
+    return sees_as_member(client, fact) ||
+           (sees_watching(client, fact) && bans[fact->room][client->user] == 0);
+}
+
+/* Never what happened under a ban that still holds. */
+static bool may_see(const struct client *client, const struct fact *fact)
+{
+    unsigned ban = fact->bans[client->user];
+    return sees_as_member(client, fact) ||
+           (sees_watching(client, fact) &&
+            !(ban % 2 == 1 && ban == bans[fact->room][client->user]));
 }
 
 static void fail(const struct client *client, const char *what, struct event_id id)
@@ -67,7 +99,7 @@ static void fail(const struct client *client, const char *what, struct event_id 
 static void expect_nothing_before(struct client *client, int position)
 {
     for (; client->next_expected < position; client->next_expected++) {
-        if (may_see(client, &facts[client->next_expected]))
+        if (must_see(client, &facts[client->next_expected]))
             fail(client, "lost", facts[client->next_expected].frame->id);
     }
 }
@@ -189,7 +221,7 @@ static void answer_page(struct client *client)
     int count = 0, max = 1 + (int)rnd(60);
     struct event_id upto = head_id();
     for (int i = position_of(client->subscriber.position); i < fact_count; i++) {
-        if (!may_see(client, &facts[i]))
+        if (!is_shown(client, &facts[i]))
             continue;
         if (count == max) {
             upto = frames[count - 1]->id;
@@ -219,8 +251,10 @@ static void open_start(struct client *client)
 /* The journal reads its snapshot; the answer arrives later. */
 static void open_snapshot(struct client *client)
 {
-    for (int room = 0; room < ROOMS; room++)
+    for (int room = 0; room < ROOMS; room++) {
         client->snapshot[room] = members[room][client->user];
+        client->readable[room] = room < PUBLIC_ROOMS && !is_banned(room, client->user);
+    }
     client->snapshot_head = head_id();
     client->state = ANSWERED;
 }
@@ -237,7 +271,7 @@ static void open_answer(struct client *client)
         snprintf(names[count], sizeof(names[count]), "r%d", room);
         follows[count] = (struct hall_follow){
             .room = span_text(names[count]), .member = member, .named = named,
-            .readable = room < PUBLIC_ROOMS,
+            .readable = client->readable[room],
         };
         count++;
     }
@@ -343,7 +377,9 @@ static void step(void)
     int burst = rnd(10) == 0 ? 20 : (int)rnd(3);
     for (int i = 0; i < burst && fact_count < EVENTS_MAX; i++) {
         int room = (int)rnd(ROOMS), user = (int)rnd(USERS);
-        if (rnd(6) == 0)
+        if (rnd(24) == 0 && !is_banned(room, user))
+            append_ban(room, user);
+        else if (rnd(6) == 0)
             append(members[room][user] ? EVENT_USER_LEFT : EVENT_USER_JOINED, room, user, -1);
         else if (rnd(4) == 0)
             append_about(rnd(2) ? EVENT_MESSAGE_EDITED : EVENT_MESSAGE_DELETED);
@@ -363,6 +399,8 @@ static void step(void)
 /* Everyone reads to the end: nothing may be missing. */
 static void finish(void)
 {
+    for (int room = 0; room < ROOMS; room++)
+        append(EVENT_NEW_MESSAGE, room, -1, -1);
     while (dispatched < fact_count)
         dispatch_one();
     if (losing)

@@ -22,20 +22,22 @@ struct row {
 };
 
 static const struct row rows[] = {
-    /* A ban beats a grant, and does not tell of a private room. */
+    /* A ban beats a grant, and tells of a private room only to one whom a grant told of it. */
     {.kind = COMMAND_SEND_MESSAGE, .banned = true, .grants = GRANT_POST, .err = ERR_BANNED},
     {.kind = COMMAND_SEND_MESSAGE,
      .room = ROOM_PRIVATE,
      .banned = true,
      .grants = GRANT_POST,
-     .err = ERR_NOT_FOUND},
+     .err = ERR_BANNED},
+    {.kind = COMMAND_SEND_MESSAGE, .room = ROOM_PRIVATE, .banned = true, .err = ERR_NOT_FOUND},
     {.kind = COMMAND_JOIN, .banned = true, .err = ERR_BANNED},
     {.kind = COMMAND_PUT_ROOM, .banned = true, .grants = GRANT_MANAGE, .err = ERR_BANNED},
     {.kind = COMMAND_PUT_ROOM,
      .room = ROOM_PRIVATE,
      .banned = true,
      .grants = GRANT_MANAGE,
-     .err = ERR_NOT_ALLOWED},
+     .err = ERR_BANNED},
+    {.kind = COMMAND_PUT_ROOM, .room = ROOM_PRIVATE, .banned = true, .err = ERR_NOT_ALLOWED},
     {.kind = COMMAND_SEND_MESSAGE, .banned = true, .service = true, .err = ERR_OK},
     /* A muted one may stay, and leave. */
     {.kind = COMMAND_SEND_MESSAGE, .role = ROLE_MEMBER, .muted = true, .err = ERR_MUTED},
@@ -163,7 +165,7 @@ static void reading_needs_membership_a_grant_or_a_public_room(void **state)
     assert_int_equal(read_as(ROLE_NONE, 0, false, ROOM_PRIVATE), ERR_NOT_FOUND);
     assert_int_equal(read_as(ROLE_MEMBER, 0, false, ROOM_PRIVATE), ERR_OK);
     assert_int_equal(read_as(ROLE_NONE, GRANT_READ, false, ROOM_PRIVATE), ERR_OK);
-    assert_int_equal(read_as(ROLE_NONE, GRANT_READ, true, ROOM_PRIVATE), ERR_NOT_FOUND);
+    assert_int_equal(read_as(ROLE_NONE, GRANT_READ, true, ROOM_PRIVATE), ERR_BANNED);
     assert_int_equal(read_as(ROLE_NONE, GRANT_POST, false, ROOM_PRIVATE), ERR_NOT_A_MEMBER);
 }
 

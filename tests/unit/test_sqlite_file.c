@@ -1,11 +1,11 @@
 /* The SQLite file: which are refused, its lock, and the rules of its connections. */
+#include "base/embedded.h"
 #include "sqlite_folder.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "base/embedded.h"
 
 static void make_file(void)
 {
@@ -67,6 +67,8 @@ static void an_older_file_is_brought_up(void **state)
     assert_int_equal(number(writer.db, "SELECT read_id FROM member WHERE room = 2"), 5);
     assert_int_equal(number(writer.db, "SELECT read_id FROM member WHERE room = 9"), 0);
     assert_int_equal(number(writer.db, "SELECT count(*) FROM presence"), 0);
+    assert_int_equal(number(writer.db, "SELECT count(*) FROM member WHERE notify = 0"), 2);
+    assert_int_equal(number(writer.db, "SELECT count(*) FROM ban"), 0);
     sqlite_close(&writer);
 }
 

@@ -65,6 +65,26 @@ CREATE TABLE subscription (
 ALTER TABLE event ADD COLUMN target INTEGER;
 CREATE INDEX event_target ON event (target, kind) WHERE target IS NOT NULL;
 
+-- Members
+
+ALTER TABLE member ADD COLUMN notify INTEGER NOT NULL DEFAULT 0;
+
+-- Of an event that stands under a user: the room that it is about.
+ALTER TABLE event ADD COLUMN room INTEGER;
+
+CREATE TABLE ban (
+    user INTEGER NOT NULL,
+    room INTEGER NOT NULL,
+    user_id TEXT NOT NULL,
+    until_ms INTEGER NOT NULL,    -- 0: for good
+    banned_at_ms INTEGER NOT NULL,
+    by INTEGER NOT NULL,
+    reason TEXT,
+    PRIMARY KEY (user, room)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX ban_room ON ban (room, user_id);
+CREATE INDEX ban_until ON ban (room, until_ms) WHERE until_ms > 0;
+
 -- The view with all columns of above
 
 DROP VIEW event_told;
@@ -72,8 +92,8 @@ CREATE VIEW event_told AS
 SELECT event.id, event.number, event.place, event.kind, event.flags, event.timestamp_ms,
        event.sender, event.user, room.id AS room_id, sender.id AS sender_id, user.id AS user_id,
        event.type_name, event.spared, event.message_id, event.thread_id, event.digest,
-       event.body, event.own_body, event.realm, event.ordinal, event.target
+       event.body, event.own_body, event.realm, event.ordinal, event.target, event.room
 FROM event
-LEFT JOIN room ON room.place = event.place
+LEFT JOIN room ON room.place = coalesce(event.room, event.place)
 LEFT JOIN user AS sender ON sender.place = event.sender
 LEFT JOIN user AS user ON user.place = event.user;

@@ -94,23 +94,24 @@ INSERT INTO user (place, realm, id, name, data, gone) VALUES (?1, ?2, ?3, NULL, 
 UPDATE user SET name = ?2, data = ?3 WHERE place = ?1
 
 -- name: member_find
-SELECT user, role, joined_at_ms, muted_until_ms, read_id, read_ordinal, mentions, moved_ms
+SELECT user, role, joined_at_ms, muted_until_ms, read_id, read_ordinal, mentions, moved_ms,
+       notify
 FROM member WHERE user = ?1 AND room = ?2
 
 -- name: member_set
-UPDATE member SET role = ?3, joined_at_ms = ?4, muted_until_ms = ?5
+UPDATE member SET role = ?3, joined_at_ms = ?4, muted_until_ms = ?5, notify = ?6
 WHERE user = ?1 AND room = ?2
 
 -- name: member_add
-INSERT INTO member (user, room, user_id, role, joined_at_ms, muted_until_ms)
-SELECT ?1, ?2, user.id, ?3, ?4, ?5 FROM user WHERE place = ?1
+INSERT INTO member (user, room, user_id, role, joined_at_ms, muted_until_ms, notify)
+SELECT ?1, ?2, user.id, ?3, ?4, ?5, ?6 FROM user WHERE place = ?1
 
 -- name: member_remove
 DELETE FROM member WHERE user = ?1 AND room = ?2
 
 -- name: members
 SELECT member.user, member.role, member.joined_at_ms, member.muted_until_ms,
-       member.read_id, member.read_ordinal, member.mentions, member.moved_ms,
+       member.read_id, member.read_ordinal, member.mentions, member.moved_ms, member.notify,
        member.user_id, user.name, user.data, user.acked, user.acked_at_ms
 FROM member INDEXED BY member_room JOIN user ON user.place = member.user
 WHERE member.room = ?1 AND member.user_id > ?2 ORDER BY member.user_id LIMIT ?3
@@ -126,7 +127,7 @@ SELECT room.place, room.id, deleted, kind, room.name, topic, announce, slow_mode
                  WHERE event.place = room.place AND (event.kind <> 1) = 0
                  ORDER BY event.id DESC LIMIT 1), trimmed_ordinal),
        member.user, member.role, member.joined_at_ms, member.muted_until_ms,
-       member.read_id, member.read_ordinal, member.mentions, member.moved_ms
+       member.read_id, member.read_ordinal, member.mentions, member.moved_ms, member.notify
 FROM member CROSS JOIN room ON room.place = member.room
 WHERE member.user = ?1 AND room.id > ?2 ORDER BY room.id LIMIT ?3
 
@@ -165,6 +166,34 @@ SELECT count FROM erased WHERE room = ?1 AND node = ?2
 -- name: room_remove_erased
 DELETE FROM erased WHERE room = ?1
 
+-- name: room_remove_bans
+DELETE FROM ban WHERE room = ?1
+
+-- name: ban_find
+SELECT until_ms, banned_at_ms, by FROM ban WHERE user = ?1 AND room = ?2
+
+-- name: ban_forget_passed
+DELETE FROM ban WHERE room = ?1 AND until_ms > 0 AND until_ms <= ?2
+
+-- name: ban_put
+INSERT OR REPLACE INTO ban (user, room, user_id, until_ms, banned_at_ms, by, reason)
+SELECT ?1, ?2, user.id, ?3, ?4, ?5, ?6 FROM user WHERE place = ?1
+
+-- name: ban_remove
+DELETE FROM ban WHERE user = ?1 AND room = ?2
+
+-- name: bans
+SELECT ban.user, ban.user_id, user.name, user.data, ban.until_ms, ban.banned_at_ms, ban.by,
+       moderator.id, ban.reason
+FROM ban INDEXED BY ban_room
+JOIN user ON user.place = ban.user JOIN user AS moderator ON moderator.place = ban.by
+WHERE ban.room = ?1 AND ban.user_id > ?2 AND (ban.until_ms = 0 OR ban.until_ms > ?4)
+ORDER BY ban.user_id LIMIT ?3
+
+-- name: ban_count
+SELECT count(*) FROM ban INDEXED BY ban_room
+WHERE room = ?1 AND (until_ms = 0 OR until_ms > ?2)
+
 -- name: tenure_open
 INSERT INTO tenure (user, room, from_id, until_id) VALUES (?1, ?2, ?3, 9223372036854775807)
 
@@ -183,9 +212,9 @@ ORDER BY room, from_id
 -- name: event_add
 INSERT INTO event (id, realm, place, number, kind, flags, timestamp_ms, sender, user, type_name,
                    spared, message_id, thread_id, digest, body, own_body, ordinal,
-                   target)
+                   target, room)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-        ?18)
+        ?18, ?19)
 
 -- name: sender_note
 INSERT OR IGNORE INTO sender (sender, place, hour) VALUES (?1, ?2, ?3)

@@ -1,0 +1,116 @@
+#include "api/errand.h"
+#include "api/query.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "store/shape.h"
+
+#define BANS_ANSWER_BYTES_MAX 1048576
+
+/* --- the list ------------------------------------------------------------------------------ */
+
+static void write_user_data(struct json_writer *writer, const struct read_ban *ban)
+{
+    if (!ban->name.data && !ban->data.data)
+        return;
+    json_t *value = shape_user_data(ban->name, ban->data);
+    json_writer_member(writer, "userData");
+    if (value)
+        json_writer_value(writer, value);
+    else if (!writer->err)
+        writer->err = ERR_MEMORY;
+    json_decref(value);
+}
+
+static void write_ban(struct json_writer *writer, const struct read_ban *ban)
+{
+    json_writer_item(writer);
+    json_writer_add(writer, "{");
+    json_writer_member_string(writer, "userId", ban->user);
+    json_writer_member_string(writer, "by", ban->by);
+    json_writer_member_number(writer, "bannedAt", ban->banned_at_ms);
+    if (ban->until_ms)
+        json_writer_member_number(writer, "until", ban->until_ms);
+    json_writer_member_string(writer, "reason", ban->reason);
+    write_user_data(writer, ban);
+    json_writer_add(writer, "}");
+}
+
+static void on_bans(struct errand *errand)
+{
+    const struct journal_read *read = &errand->read;
+    struct json_writer writer;
+    json_writer_init(&writer, BANS_ANSWER_BYTES_MAX);
+    json_writer_add(&writer, "{\"bans\":[");
+    for (int i = 0; i < read->ban_count; i++)
+        write_ban(&writer, &read->bans[i]);
+    json_writer_add(&writer, "]");
+    json_writer_member_string(&writer, "next", read->next);
+    json_writer_member_id(&writer, "asOf", read->head);
+    json_writer_add(&writer, "}");
+    errand_answer(errand, 200, &writer, NULL);
+}
+
+void bans_get(struct request *request)
+{
+    struct errand *errand = errand_new(request, request_parameter(request, 0), on_bans);
+    if (!errand)
+        return;
+    struct query_reader reader = {.request = request};
+    errand->read.from = query_read_user(&reader, "from");
+    errand->read.limit = (int)query_read_number(&reader, "limit", 1, BANS_PAGE_MAX, BANS_PAGE_MAX);
+    if (reader.err)
+        errand_refuse(errand, reader.err, reader.field);
+    else
+        errand_read(errand, READ_BANS);
+}
+
+/* --- changing it --------------------------------------------------------------------------- */
+
+static void on_banned(struct errand *errand)
+{
+    const struct command *command = &errand->command;
+    struct json_writer writer;
+    json_writer_init(&writer, BANS_ANSWER_BYTES_MAX);
+    json_writer_add(&writer, "{");
+    json_writer_member_string(&writer, "roomId", command->room);
+    json_writer_member_string(&writer, "userId", command->target);
+    if (command->ban.until_ms)
+        json_writer_member_number(&writer, "until", command->ban.until_ms);
+    json_writer_member_string(&writer, "reason", command->ban.reason);
+    json_writer_member_id(&writer, "asOf", command->outcome.head);
+    json_writer_add(&writer, "}");
+    errand_answer(errand, 200, &writer, NULL);
+}
+
+void ban_put(struct request *request)
+{
+    struct errand *errand = errand_new(request, request_parameter(request, 0), on_banned);
+    if (!errand || !errand_body(errand))
+        return;
+    struct json_reader *reader = &errand->reader;
+    errand->command.kind = COMMAND_BAN;
+    errand->command.target = request_parameter(request, 1);
+    errand->command.ban = (struct ban_spec){
+        .until_ms = json_read_number(reader, "until", 1, TIME_MS_MAX, 0),
+        .reason = json_read_text(reader, "reason", BAN_REASON_BYTES_MAX),
+    };
+    if (reader->err)
+        errand_refuse(errand, reader->err, reader->field);
+    else
+        errand_append(errand);
+}
+
+static void on_lifted(struct errand *errand)
+{
+    errand_answer_change(errand, errand->command.target);
+}
+
+void ban_delete(struct request *request)
+{
+    struct errand *errand = errand_new(request, request_parameter(request, 0), on_lifted);
+    if (!errand)
+        return;
+    errand->command.kind = COMMAND_LIFT_BAN;
+    errand->command.target = request_parameter(request, 1);
+    errand_append(errand);
+}

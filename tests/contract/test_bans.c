@@ -1,0 +1,271 @@
+/* Bans: who is put out, what they may not do, and what their readers are still shown. In `tea`,
+ * public, and `den`, private, ann is owner, mod moderator, bob member. */
+#include "play.h"
+
+static int ban_user(struct play *play, const char *user, const char *room, const char *target)
+{
+    struct command command = play_command(COMMAND_BAN, user, room);
+    command.target = span_text(target);
+    return play_do(play, &command).err;
+}
+
+static int lift_ban(struct play *play, const char *user, const char *room, const char *target)
+{
+    struct command command = play_command(COMMAND_LIFT_BAN, user, room);
+    command.target = span_text(target);
+    return play_do(play, &command).err;
+}
+
+static void make_room(struct play *play, const char *room, enum room_kind kind)
+{
+    assert_err(play_put_room(play, "ann", room, kind), ERR_OK);
+    assert_err(play_set_role(play, "ann", room, "mod", ROLE_MODERATOR), ERR_OK);
+    assert_err(play_add(play, "ann", room, "bob"), ERR_OK);
+}
+
+static struct play *play_rooms_of_four(void)
+{
+    struct play *play = play_new();
+    make_room(play, "tea", ROOM_PUBLIC);
+    make_room(play, "den", ROOM_PRIVATE);
+    return play;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* "user:reason …" of the bans of tea. */
+static const char *bans_of(struct play *play, const char *user, const char *from, int limit)
+{
+    static char list[4000];
+    struct journal_read read = {.what = READ_BANS,
+                                .realm = span_text("main"),
+                                .room = span_text("tea"),
+                                .actor.user = span_text(user),
+                                .from = from ? span_text(from) : span_of(NULL, 0),
+                                .limit = limit};
+    play_read(play, &read);
+    list[0] = 0;
+    if (read.request.err)
+        return err_name(read.request.err);
+    for (int i = 0; i < read.ban_count; i++) {
+        const struct read_ban *ban = &read.bans[i];
+        sprintf(list + strlen(list), "%s%.*s:%.*s:%.*s", i ? " " : "", SPAN_ARGS(ban->user),
+                SPAN_ARGS(ban->by), SPAN_ARGS(ban->reason));
+    }
+    if (read.next.data)
+        strcat(list, "+");
+    journal_read_fini(&read);
+    return list;
+}
+
+static void the_banned_may_nothing_until_it_is_lifted(void **state)
+{
+    struct play *play = play_rooms_of_four();
+    assert_err(ban_user(play, "mod", "tea", "bob"), ERR_OK);
+    assert_string_equal(play_members(play, "ann", "tea", NULL, 10), "ann,mod");
+    assert_err(play_post(play, "bob", "tea", "m1", "hm").err, ERR_BANNED);
+    assert_err(play_join(play, "bob", "tea"), ERR_BANNED);
+    assert_err(play_leave(play, "bob", "tea"), ERR_BANNED);
+    assert_string_equal(play_members(play, "bob", "tea", NULL, 10), "BANNED");
+    struct journal_history history = play_history_spec("bob", "tea", 10);
+    play_history(play, &history);
+    assert_err(history.request.err, ERR_BANNED);
+    journal_history_fini(&history);
+    assert_err(play_add(play, "ann", "tea", "bob"), ERR_BANNED);
+    assert_err(play_set_role(play, "ann", "tea", "bob", ROLE_MEMBER), ERR_BANNED);
+    assert_err(lift_ban(play, "bob", "tea", "bob"), ERR_BANNED);
+    if (play_outlives_closing())
+        play_reopen(play);
+    assert_err(play_join(play, "bob", "tea"), ERR_BANNED);
+    assert_err(lift_ban(play, "mod", "tea", "bob"), ERR_OK);
+    assert_err(lift_ban(play, "mod", "tea", "bob"), ERR_OK);
+    assert_err(play_join(play, "bob", "tea"), ERR_OK);
+    play_say(play, "bob", "tea", "m1");
+    play_free(play);
+}
+
+static void of_a_private_room_the_banned_know_nothing(void **state)
+{
+    struct play *play = play_rooms_of_four();
+    assert_err(ban_user(play, "mod", "den", "bob"), ERR_OK);
+    assert_err(play_post(play, "bob", "den", "m1", "hm").err, ERR_NOT_FOUND);
+    struct command granted = play_message("bob", "den", "m1", "hm");
+    granted.actor.grants = GRANT_READ | GRANT_POST;
+    assert_err(play_do(play, &granted).err, ERR_BANNED);
+    granted.actor.service = true;
+    assert_err(play_do(play, &granted).err, ERR_OK);
+    play_free(play);
+}
+
+static void those_below_are_banned(void **state)
+{
+    struct play *play = play_rooms_of_four();
+    assert_err(ban_user(play, "bob", "tea", "eve"), ERR_NOT_ALLOWED);
+    assert_err(ban_user(play, "eve", "tea", "bob"), ERR_NOT_ALLOWED);
+    assert_err(ban_user(play, "eve", "den", "bob"), ERR_NOT_FOUND);
+    assert_err(ban_user(play, "mod", "tea", "ann"), ERR_NOT_ALLOWED);
+    assert_err(ban_user(play, "mod", "tea", "mod"), ERR_NOT_ALLOWED);
+    assert_err(ban_user(play, "ann", "tea", "ann"), ERR_NOT_ALLOWED);
+    assert_err(play_set_role(play, "ann", "tea", "second", ROLE_OWNER), ERR_OK);
+    assert_err(ban_user(play, "ann", "tea", "second"), ERR_NOT_ALLOWED);
+    assert_err(ban_user(play, "ann", "tea", "mod"), ERR_OK);
+    assert_err(ban_user(play, "ann", "tea", "stranger"), ERR_OK);
+    assert_err(lift_ban(play, "bob", "tea", "mod"), ERR_NOT_ALLOWED);
+    assert_string_equal(bans_of(play, "bob", NULL, 10), "NOT_ALLOWED");
+    play_free(play);
+}
+
+static void a_ban_ends_by_itself(void **state)
+{
+    struct play *play = play_rooms_of_four();
+    struct command ban = play_command(COMMAND_BAN, "mod", "tea");
+    ban.target = span_text("bob");
+    ban.ban.until_ms = now_ms() + 150;
+    assert_err(play_do(play, &ban).err, ERR_OK);
+    int err, attempts = 0;
+    do {
+        err = play_join(play, "bob", "tea");
+        attempts++;
+    } while (err == ERR_BANNED);
+    assert_err(err, ERR_OK);
+    assert_true(attempts > 1);
+    assert_string_equal(bans_of(play, "mod", NULL, 10), "");
+    play_free(play);
+}
+
+static void bans_are_listed_in_pages(void **state)
+{
+    struct play *play = play_rooms_of_four();
+    struct command ban = play_command(COMMAND_BAN, "mod", "tea");
+    ban.target = span_text("bob");
+    ban.ban.reason = span_text("spam");
+    assert_err(play_do(play, &ban).err, ERR_OK);
+    assert_err(ban_user(play, "ann", "tea", "cid"), ERR_OK);
+    ban.target = span_text("dan");
+    ban.ban.until_ms = now_ms() - 1;
+    assert_err(play_do(play, &ban).err, ERR_OK);
+    ban.target = span_text("eve");
+    ban.ban.until_ms = now_ms() + 3600000;
+    assert_err(play_do(play, &ban).err, ERR_OK);
+    assert_string_equal(bans_of(play, "mod", NULL, 10), "bob:mod:spam cid:ann: eve:mod:spam");
+    assert_string_equal(bans_of(play, "mod", NULL, 2), "bob:mod:spam cid:ann:+");
+    assert_string_equal(bans_of(play, "mod", "cid", 2), "eve:mod:spam");
+    ban.target = span_text("bob");
+    ban.ban = (struct ban_spec){.reason = span_text("more spam")};
+    struct event_id head = play_head(play);
+    assert_err(play_do(play, &ban).err, ERR_OK);
+    assert_id_equal(play_head(play), head);
+    assert_string_equal(bans_of(play, "mod", NULL, 1), "bob:mod:more spam+");
+    assert_err(play_delete_room(play, "ann", "tea"), ERR_OK);
+    make_room(play, "tea", ROOM_PUBLIC);
+    assert_string_equal(bans_of(play, "mod", NULL, 10), "");
+    play_free(play);
+}
+
+static void the_backend_lets_the_banned_in_again(void **state)
+{
+    struct play *play = play_rooms_of_four();
+    assert_err(ban_user(play, "mod", "tea", "bob"), ERR_OK);
+    const struct span users[] = {span_text("bob")};
+    struct command add = play_command(COMMAND_ADD_MEMBERS, "app", "tea");
+    add.actor.service = true;
+    add.users = users;
+    add.user_count = 1;
+    assert_err(play_do(play, &add).err, ERR_OK);
+    assert_string_equal(bans_of(play, "mod", NULL, 10), "");
+    play_say(play, "bob", "tea", "m1");
+    play_free(play);
+}
+
+static void readers_are_shown_the_times_inside(void **state)
+{
+    struct play *play = play_rooms_of_four();
+    struct follow_room den = {.room = span_text("den")};
+    struct event_id before = play_head(play);
+    play_say(play, "ann", "den", "in1");
+    assert_err(ban_user(play, "mod", "den", "bob"), ERR_OK);
+    struct event_id at_ban = play_head(play);
+    play_say(play, "ann", "den", "out");
+    const struct follow_spec follows[] = {play_all("bob"), play_rooms("bob", &den, 1)};
+    for (size_t i = 0; i < array_count(follows); i++) {
+        assert_string_equal(play_seen(play, follows[i], before, 1),
+                            "new_message:in1 user_left:bob");
+        assert_string_equal(play_seen(play, follows[i], at_ban, 1), "");
+    }
+    assert_string_equal(play_seen(play, play_all("ann"), before, 10),
+                        "new_message:in1 user_left:bob new_message:out");
+    assert_err(lift_ban(play, "mod", "den", "bob"), ERR_OK);
+    play_say(play, "ann", "den", "out2");
+    assert_err(play_add(play, "ann", "den", "bob"), ERR_OK);
+    play_say(play, "ann", "den", "in2");
+    for (size_t i = 0; i < array_count(follows); i++)
+        assert_string_equal(play_seen(play, follows[i], before, 2),
+                            "new_message:in1 user_left:bob user_joined:bob new_message:in2");
+    play_free(play);
+}
+
+/* `room` as an opening finds it for eve, who watches: "readable" or why it is denied. */
+static const char *opened(struct play *play, const char *room, unsigned grants)
+{
+    struct follow_room named = {.room = span_text(room), .grants = grants};
+    struct journal_open open = play_open_spec(play_rooms("eve", &named, 1));
+    play_open(play, &open);
+    assert_int_equal(open.room_count + open.denied_count, 1);
+    const char *found = open.denied_count        ? err_name(open.denied[0].err)
+                        : open.rooms[0].readable ? "readable"
+                                                 : "";
+    journal_open_fini(&open);
+    return found;
+}
+
+static void a_ban_ends_watching(void **state)
+{
+    struct play *play = play_rooms_of_four();
+    struct follow_room tea = {.room = span_text("tea")};
+    struct follow_room den = {.room = span_text("den"), .grants = GRANT_READ};
+    struct event_id before = play_head(play);
+    play_say(play, "ann", "tea", "m1");
+    play_say(play, "ann", "den", "m2");
+    assert_string_equal(opened(play, "tea", 0), "readable");
+    assert_string_equal(opened(play, "den", GRANT_READ), "readable");
+    assert_string_equal(play_seen(play, play_rooms("eve", &tea, 1), before, 10), "new_message:m1");
+    assert_string_equal(play_seen(play, play_rooms("eve", &den, 1), before, 10), "new_message:m2");
+    assert_err(ban_user(play, "mod", "tea", "eve"), ERR_OK);
+    const struct followed *told = &play->followed[play->followed_count - 1];
+    assert_true(told->bars_user);
+    assert_int_equal(told->audience, AUDIENCE_SESSION);
+    assert_string_equal(told->room, "tea");
+    assert_string_equal(told->user, "eve");
+    assert_err(ban_user(play, "mod", "den", "eve"), ERR_OK);
+    assert_string_equal(opened(play, "tea", 0), "BANNED");
+    assert_string_equal(opened(play, "den", GRANT_READ), "BANNED");
+    assert_string_equal(opened(play, "den", 0), "NOT_FOUND");
+    assert_string_equal(play_seen(play, play_rooms("eve", &tea, 1), before, 10), "");
+    assert_string_equal(play_seen(play, play_rooms("eve", &den, 1), before, 10), "");
+    assert_string_equal(play_seen(play, play_all("ann"), before, 1),
+                        "new_message:m1 new_message:m2");
+    assert_err(lift_ban(play, "mod", "tea", "eve"), ERR_OK);
+    assert_string_equal(opened(play, "tea", 0), "readable");
+    assert_string_equal(play_seen(play, play_rooms("eve", &tea, 1), before, 10), "new_message:m1");
+    play_free(play);
+}
+
+int run_ban_tests(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_banned_may_nothing_until_it_is_lifted),
+        cmocka_unit_test(of_a_private_room_the_banned_know_nothing),
+        cmocka_unit_test(those_below_are_banned),
+        cmocka_unit_test(a_ban_ends_by_itself),
+        cmocka_unit_test(bans_are_listed_in_pages),
+        cmocka_unit_test(the_backend_lets_the_banned_in_again),
+        cmocka_unit_test(readers_are_shown_the_times_inside),
+        cmocka_unit_test(a_ban_ends_watching),
+    };
+    return cmocka_run_group_tests_name("bans", tests, NULL, NULL);
+}
