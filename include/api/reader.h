@@ -8,7 +8,8 @@
  *          ... subscriber's life (core/subscriber.h) ...
  *          reader_close -> left the hall; freed when no letter and no page is on its way
  *
- * BOUNDS those of the subscriber; a page at a time.
+ * BOUNDS those of the subscriber; a page at a time; an id for each message of history that is
+ *        still to come, HISTORY_MESSAGES_MAX at most.
  * Floor: api. On its worker's thread. */
 #ifndef TIDINGS_API_READER_H
 #define TIDINGS_API_READER_H
@@ -54,6 +55,8 @@ struct reader_rooms {
     struct follow_room rooms[];
 };
 
+struct reader_history;
+
 struct reader {
     struct subscriber subscriber;
     const struct reader_ops *ops;
@@ -62,6 +65,7 @@ struct reader {
     struct session session;
     struct reader_rooms *named;   /* ref; NULL: none */
     struct told told;             /* gaps, while it is fed from the journal */
+    struct reader_history *history; /* owned: what is left of it; NULL: none */
     struct worker_timer timer;    /* the owner's */
     struct reader *previous, *next; /* all of the desk */
     uint32_t heartbeat_ms;
@@ -72,7 +76,7 @@ struct reader {
     bool hub_closing;             /* waits for on_closed */
     bool closed;                  /* reader_close was called */
     bool resuming;                /* opened with a cursor that holds */
-    bool history_sent;
+    bool history_sent;            /* it was opened with history */
 };
 
 /* ERR_INVALID_PARAMETER, ERR_INVALID_IDENTIFIER with *ret_field. The token's grants are looked

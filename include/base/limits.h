@@ -42,6 +42,7 @@
 #define HERE_ROOMS_OF_SESSION_MAX 20  /* rooms in which a session is here */
 #define HERE_SESSIONS_OF_ROOM_MAX 500 /* sessions that are here in a room */
 #define HELD_MAX 512                  /* states held back for one slow reader */
+#define HISTORY_MESSAGES_MAX 8000     /* a stream begins with, over all rooms */
 #define HISTORY_LIMIT_MAX 100         /* messages of one page of history */
 #define MEMBERS_PAGE_MAX 100          /* members of one page */
 #define ROOMS_PAGE_MAX 100            /* rooms of one page */

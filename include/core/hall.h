@@ -101,6 +101,7 @@ struct hall_entry {
     struct event_id head;     /* the snapshot's */
     uint32_t losses;          /* hall.losses when the journal was asked for the snapshot */
     struct event_id position; /* where its replay starts: at most the head */
+    uint32_t history_count;   /* messages of history that come before the replay */
 };
 
 /* Seats the subscriber; its state is REPLAY, nothing is queued or called yet. The opening is
@@ -119,6 +120,11 @@ void hall_replay(struct subscriber *subscriber);
  * `upto`. Frames are borrowed. Goes on with hall_replay. */
 void hall_feed(struct subscriber *subscriber, struct frame *const *frames, int count,
                struct event_id upto);
+/* Likewise for a page of history, which comes first: messages that are queued without their ids,
+ * but for those of rooms that may not be seen any more. `left` are still to come. Without memory
+ * for one it calls on_broken. */
+void hall_feed_history(struct subscriber *subscriber, struct frame *const *frames, int count,
+                       uint32_t left);
 /* The page could not be read: on_page_needed may be called again by the next hall_replay. */
 void hall_feed_failed(struct subscriber *subscriber);
 

@@ -93,6 +93,7 @@ struct subscriber {
     struct follow *follows;        /* owned */
     uint32_t follow_count, follow_size;
     struct event_id snapshot;      /* memberships were read at this id */
+    uint32_t history_left;         /* messages of history to be fed before its replay */
     const char *session;           /* name; borrowed from the owner */
     uint32_t replayed;             /* events queued since it was opened or fell back */
 };

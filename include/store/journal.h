@@ -120,8 +120,9 @@ struct journal_open {
     int denied_count;
     struct journal_gap *gaps;
     int gap_count;
-    struct frame **history_frames; /* refs, oldest first; owned by the request */
-    int history_count;
+    struct event_id *history_ids; /* of the messages to begin with, oldest first; see `ids` of a
+                                     page */
+    int history_count;            /* at most HISTORY_MESSAGES_MAX: the newest */
     bool profile_changed;     /* the actor's name or data differ from what is kept */
 };
 
@@ -130,6 +131,10 @@ struct journal_page {
     /* asked */
     struct follow_spec follow;
     struct event_id after;
+    const struct event_id *ids; /* borrowed. Not NULL: these events, which its open has named,
+                                   rather than those above `after`; what is no longer kept is
+                                   passed over. Nothing is found but frames and ids_read */
+    int id_count;
     struct span spared_session; /* leave out what this session is spared; data NULL: nothing */
     int events_max;             /* at least 1 */
     size_t bytes_max;           /* on the wire; one event is always given */
@@ -141,6 +146,7 @@ struct journal_page {
     struct frame **frames;      /* refs, in order; owned by the request. The `own` encoding is
                                    resolved: each frame is as this user sees it */
     int frame_count;
+    int ids_read;               /* how many of `ids` are done with */
     struct event_id upto;       /* everything visible with after < id <= upto is in frames */
     struct event_id head;       /* last entry when the page was read; complete if upto == head */
     struct journal_gap *gaps;   /* what is no longer kept between after and upto */

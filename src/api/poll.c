@@ -77,12 +77,23 @@ static uint32_t count_ready(const struct poll_session *session, const struct tic
     return has_gap && !moves ? 0 : count;
 }
 
+/* False while nothing was given of the history that comes first. */
+static bool has_cursor(const struct poll_session *session)
+{
+    return session->opened &&
+           !(session->reader.history_sent && event_id_is_none(session->answered));
+}
+
 /* Moves what is ready into the ticket. */
 static void collect(struct poll_session *session, struct ticket *ticket)
 {
     struct subscriber *subscriber = &session->reader.subscriber;
     struct event_id cursor = session->answered;
     uint32_t count = count_ready(session, ticket);
+    if (count == 0 && subscriber->history_left > 0 && !has_cursor(session)) {
+        ticket->err = ERR_UNAVAILABLE;
+        return;
+    }
     ticket->frames = count ? calloc(count, sizeof(*ticket->frames)) : NULL;
     if (count && !ticket->frames) {
         ticket->err = ERR_MEMORY;
@@ -95,7 +106,7 @@ static void collect(struct poll_session *session, struct ticket *ticket)
             cursor = frame->id;
     }
     metric_add(METRIC_DELIVERED, ticket->frame_count);
-    if (subscriber->queue_count == 0 && session->opened) {
+    if (subscriber->queue_count == 0 && subscriber->history_left == 0 && session->opened) {
         cursor = subscriber_reached(subscriber);
         hall_release(subscriber);
     }
@@ -144,7 +155,7 @@ static void answer_empty(struct poll_session *session)
         return;
     if (ticket->params.cursor_state == CURSOR_GIVEN)
         ticket->cursor = ticket->params.cursor;
-    else if (session->opened)
+    else if (has_cursor(session))
         ticket->cursor = session->answered;
     else
         ticket->err = ERR_BUSY; /* where it would have begun is not known yet */
@@ -318,7 +329,7 @@ static void on_opened(struct reader *reader, int err, const char *denied_room)
     if (session->ended)
         return;
     session->opened = true;
-    /* While history is left in the queue the cursor is the last of it that was given. */
+    /* While history is left the cursor is the last of it that was given. */
     session->answered = reader->history_sent ? EVENT_ID_NONE : reader->subscriber.position;
     hall_replay(&reader->subscriber);
     answer_if_ready(session);

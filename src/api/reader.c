@@ -1,4 +1,4 @@
-#include "api/reader.h"
+#include "api/reader_parts.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -7,9 +7,6 @@
 #include "api/desk.h"
 #include "base/err.h"
 #include "base/metric.h"
-
-/* A page asks for no more than fits the queue. */
-#define PAGE_BYTES_MIN 16384
 
 /* -- birth and death ---------------------------------------------------------------------- */
 
@@ -30,28 +27,29 @@ int reader_init(struct reader *reader, const struct reader_ops *ops, struct desk
     return 0;
 }
 
-static struct reader_rooms *rooms_ref(struct reader_rooms *rooms)
+struct reader_rooms *reader_rooms_ref(struct reader_rooms *rooms)
 {
     if (rooms)
         rooms->refs++;
     return rooms;
 }
 
-static void rooms_unref(struct reader_rooms *rooms)
+void reader_rooms_unref(struct reader_rooms *rooms)
 {
     if (rooms && --rooms->refs == 0)
         free(rooms);
 }
 
-static void free_if_alone(struct reader *reader)
+void reader_free_if_alone(struct reader *reader)
 {
     if (!reader->closed || reader->journal_requests || reader->hub_closing)
         return;
     desk_remove_reader(reader->desk, reader);
     subscriber_fini(&reader->subscriber);
     session_fini(&reader->session);
-    rooms_unref(reader->named);
+    reader_rooms_unref(reader->named);
     told_clear(&reader->told);
+    free(reader->history);
     identity_unref(reader->identity);
     reader->ops->on_free(reader);
 }
@@ -67,14 +65,14 @@ void reader_close(struct reader *reader)
         reader->hub_closing = true;
         hub_close(reader->desk->app->hub, &reader->session);
     }
-    free_if_alone(reader);
+    reader_free_if_alone(reader);
 }
 
 void reader_on_session_closed(struct session *session)
 {
     struct reader *reader = container_of(session, struct reader, session);
     reader->hub_closing = false;
-    free_if_alone(reader);
+    reader_free_if_alone(reader);
 }
 
 void reader_register(struct reader *reader)
@@ -93,8 +91,10 @@ void reader_reopen(struct reader *reader)
         .ops = &reader->ops->subscriber,
         .session = reader->session.name,
     };
-    rooms_unref(reader->named);
+    reader_rooms_unref(reader->named);
     reader->named = NULL;
+    free(reader->history);
+    reader->history = NULL;
     reader->generation++;
 }
 
@@ -135,7 +135,7 @@ static struct reader_rooms *rooms_copy(const struct follow_room *from, int count
     return rooms;
 }
 
-static struct follow_spec follow_of(const struct reader *reader, bool all)
+struct follow_spec reader_follow(const struct reader *reader, bool all)
 {
     return (struct follow_spec){
         .realm = span_text(reader->session.realm),
@@ -165,7 +165,7 @@ static void regrant_named(struct reader *reader)
         return;
     for (int i = 0; i < rooms->count; i++)
         rooms->rooms[i].grants = grants_for(reader->identity->grants, rooms->rooms[i].room);
-    rooms_unref(reader->named);
+    reader_rooms_unref(reader->named);
     reader->named = rooms;
 }
 
@@ -196,7 +196,7 @@ static void opening_free(struct opening *opening)
 {
     journal_open_fini(&opening->open);
     identity_unref(opening->identity);
-    rooms_unref(opening->named);
+    reader_rooms_unref(opening->named);
     free(opening);
 }
 
@@ -205,15 +205,6 @@ static void push_denied(struct reader *reader, const struct open_denied *denied)
     char room[IDENT_BYTES_MAX + 1];
     snprintf(room, sizeof(room), "%.*s", SPAN_ARGS(denied->room));
     reader_on_denied(&reader->subscriber, room, denied->err);
-}
-
-static void push_gaps(struct reader *reader, const struct journal_gap *gaps, int count)
-{
-    for (int i = 0; i < count; i++) {
-        reader_push(reader, block_gap(&gaps[i]));
-        told_add(&reader->told, &gaps[i]);
-    }
-    metric_add(METRIC_GAPS, count);
 }
 
 /* What comes before the replay, in the order of the protocol. */
@@ -242,11 +233,7 @@ static void push_first_blocks(struct reader *reader, const struct journal_open *
     for (int i = 0; i < open->denied_count; i++)
         push_denied(reader, &open->denied[i]);
     told_clear(&reader->told);
-    push_gaps(reader, open->gaps, open->gap_count);
-    for (int i = 0; i < open->history_count; i++) {
-        if (subscriber_push_own(&reader->subscriber, open->history_frames[i], true) == 0)
-            reader->subscriber.replayed++;
-    }
+    reader_push_gaps(reader, open->gaps, open->gap_count);
 }
 
 static void ask(struct opening *opening)
@@ -289,6 +276,7 @@ static int enter(struct opening *opening)
         .head = open->head,
         .losses = opening->losses,
         .position = open->replay_from,
+        .history_count = (uint32_t)open->history_count,
     };
     return hall_enter(opening->realm, &reader->subscriber, &entry);
 }
@@ -302,10 +290,13 @@ static int begin(struct opening *opening)
     reader->history_sent = open->history_count > 0 ||
                            (open->history > 0 && open->verdict == OPEN_FRESH);
     push_first_blocks(reader, open);
-    int err = enter(opening);
+    int err = reader_keep_history(reader, open);
+    if (!err)
+        err = enter(opening);
     if (err) {
         subscriber_fini(&reader->subscriber);
-        reader->subscriber.replayed = 0;
+        free(reader->history);
+        reader->history = NULL;
         return err;
     }
     /* Its token was renewed meanwhile. */
@@ -323,7 +314,7 @@ static void opening_give_up(struct opening *opening, int err)
     hall_abandon(opening->realm, worker_now_ms(reader->desk->worker));
     opening_free(opening);
     if (reader->closed)
-        free_if_alone(reader);
+        reader_free_if_alone(reader);
     else
         reader->ops->on_opened(reader, err, denied[0] ? denied : NULL);
 }
@@ -377,11 +368,11 @@ int reader_open(struct reader *reader, const struct reader_params *params)
     reader->heartbeat_ms = (uint32_t)params->heartbeat_ms;
     opening->reader = reader;
     opening->identity = identity_ref(reader->identity);
-    opening->named = rooms_ref(reader->named);
+    opening->named = reader_rooms_ref(reader->named);
     struct journal_open *open = &opening->open;
     open->request.letter.on_read = on_journal_open;
     open->request.home = worker_mailbox(reader->desk->worker);
-    open->follow = follow_of(reader, params->all);
+    open->follow = reader_follow(reader, params->all);
     open->actor = (struct actor){
         .user = identity->user,
         .name = identity->name,
@@ -399,89 +390,6 @@ int reader_open(struct reader *reader, const struct reader_params *params)
     open->replay_max = reader->desk->app->settings->replay_max_events;
     ask(opening);
     return 0;
-}
-
-/* -- pages -------------------------------------------------------------------------------- */
-
-struct paging {
-    struct journal_page page;
-    struct reader *reader;
-    struct reader_rooms *named; /* ref */
-    struct told told;   /* the reader's, while the page is under way */
-    uint8_t generation; /* of the reader when it asked */
-};
-
-static void paging_free(struct paging *paging)
-{
-    journal_page_fini(&paging->page);
-    told_clear(&paging->told);
-    rooms_unref(paging->named);
-    free(paging);
-}
-
-/* The page is for who has closed, was opened again, or has been given its last block. */
-static bool is_late(const struct paging *paging)
-{
-    const struct reader *reader = paging->reader;
-    return reader->closed || paging->generation != reader->generation ||
-           reader->subscriber.state != SUBSCRIBER_REPLAY;
-}
-
-static void on_journal_page(struct letter *letter)
-{
-    struct paging *paging = container_of(letter, struct paging, page.request.letter);
-    struct journal_page *page = &paging->page;
-    struct reader *reader = paging->reader;
-    reader->journal_requests--;
-    if (is_late(paging)) {
-        paging_free(paging);
-        free_if_alone(reader);
-        return;
-    }
-    assert(reader->told.count == 0);
-    reader->told = paging->told;
-    paging->told = (struct told){NULL, 0, 0};
-    if (page->request.err) {
-        metric_add(METRIC_JOURNAL_ERRORS, 1);
-        /* Asked again with the next heartbeat: streams stay open while the journal is away. */
-        hall_feed_failed(&reader->subscriber);
-    } else {
-        push_gaps(reader, page->gaps, page->gap_count);
-        if (event_id_compare(page->upto, page->head) == 0)
-            told_clear(&reader->told);
-        hall_feed(&reader->subscriber, page->frames, page->frame_count, page->upto);
-    }
-    paging_free(paging);
-}
-
-void reader_on_page_needed(struct subscriber *subscriber)
-{
-    struct reader *reader = reader_of(subscriber);
-    struct paging *paging = calloc(1, sizeof(*paging));
-    if (!paging) {
-        hall_feed_failed(subscriber);
-        return;
-    }
-    size_t queue_max = (size_t)reader->desk->app->settings->sse_queue_bytes;
-    size_t room = queue_max > subscriber->queue_bytes ? queue_max - subscriber->queue_bytes : 0;
-    struct journal_page *page = &paging->page;
-    paging->reader = reader;
-    paging->named = rooms_ref(reader->named);
-    paging->generation = reader->generation;
-    page->request.letter.on_read = on_journal_page;
-    page->request.home = worker_mailbox(reader->desk->worker);
-    page->follow = follow_of(reader, subscriber->follows_all);
-    page->after = subscriber->position;
-    if (subscriber->fallback)
-        page->spared_session = span_text(reader->session.name);
-    page->events_max = REPLAY_PAGE_EVENTS;
-    page->bytes_max = room > PAGE_BYTES_MIN ? room : PAGE_BYTES_MIN;
-    paging->told = reader->told;
-    reader->told = (struct told){NULL, 0, 0};
-    page->told = paging->told.gaps;
-    page->told_count = paging->told.count;
-    reader->journal_requests++;
-    journal_start_page(reader->desk->app->journal, page);
 }
 
 void reader_on_denied(struct subscriber *subscriber, const char *room, int err)

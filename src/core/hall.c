@@ -121,6 +121,7 @@ int hall_enter(struct hall_realm *realm, struct subscriber *subscriber,
     subscriber->realm = realm;
     subscriber->follows_all = entry->follows_all;
     subscriber->snapshot = entry->head;
+    subscriber->history_left = entry->history_count;
     subscriber->position = subscriber->taken = entry->position;
     lists_add(subscriber);
     for (int i = 0; i < entry->follow_count; i++) {

@@ -1,4 +1,4 @@
-/* How a reader comes from its cursor to live.
+/* How a reader comes from its cursor to live; one without, by way of the history it asked for.
  *
  * A replay from the ring needs the membership at each frame, and only that of now is kept. It
  * is found backwards: the user's own joins and leaves between the frame and now are in the ring
@@ -104,27 +104,34 @@ static void go_live(struct subscriber *subscriber)
         hall_release(subscriber);
 }
 
-void hall_replay(struct subscriber *subscriber)
+/* Goes on without the journal: live, or as far as the ring leads and the queue has room. False:
+ * the journal must be asked. */
+static bool replay_here(struct subscriber *subscriber)
 {
     struct hall_realm *realm = subscriber->realm;
-    if (subscriber->state != SUBSCRIBER_REPLAY || subscriber->page_pending)
-        return;
     bool past_snapshot = event_id_compare(subscriber->position, subscriber->snapshot) >= 0;
     if (past_snapshot && event_id_compare(subscriber->position, realm->head) >= 0) {
         go_live(subscriber);
-        return;
+        return true;
     }
     /* The ring tells the membership only from the state that the seats have now. */
     bool seats_are_past =
         past_snapshot || event_id_compare(realm->head, subscriber->snapshot) >= 0;
-    if (seats_are_past && ring_covers(&realm->ring, subscriber->position)) {
-        enum fed fed = feed_from_ring(subscriber);
-        if (fed == FED_ALL)
-            go_live(subscriber);
-        if (fed != FED_NOT)
-            return;
-    }
-    if (subscriber->queue_bytes <= realm->hall->limits.queue_bytes_max / 2) {
+    if (!seats_are_past || !ring_covers(&realm->ring, subscriber->position))
+        return false;
+    enum fed fed = feed_from_ring(subscriber);
+    if (fed == FED_ALL)
+        go_live(subscriber);
+    return fed != FED_NOT;
+}
+
+void hall_replay(struct subscriber *subscriber)
+{
+    if (subscriber->state != SUBSCRIBER_REPLAY || subscriber->page_pending)
+        return;
+    if (subscriber->history_left == 0 && replay_here(subscriber))
+        return;
+    if (subscriber->queue_bytes <= subscriber->realm->hall->limits.queue_bytes_max / 2) {
         subscriber->page_pending = true;
         subscriber->ops->on_page_needed(subscriber);
     }
@@ -145,6 +152,34 @@ void hall_feed(struct subscriber *subscriber, struct frame *const *frames, int c
     }
     if (event_id_compare(upto, subscriber->position) > 0)
         subscriber->position = upto;
+    hall_replay(subscriber);
+}
+
+static bool sees_room(const struct subscriber *subscriber, const struct frame *frame)
+{
+    struct hall_room *room = realm_find_room(subscriber->realm, frame->room);
+    const struct follow *follow = room ? follow_find(subscriber, room) : NULL;
+    return follow && (follow->member || follow->readable);
+}
+
+void hall_feed_history(struct subscriber *subscriber, struct frame *const *frames, int count,
+                       uint32_t left)
+{
+    assert(subscriber->page_pending);
+    assert(left <= subscriber->history_left);
+    subscriber->page_pending = false;
+    if (subscriber->state != SUBSCRIBER_REPLAY)
+        return;
+    for (int i = 0; i < count; i++) {
+        if (!sees_room(subscriber, frames[i]))
+            continue;
+        if (subscriber_push_own(subscriber, frames[i], true) != 0) {
+            subscriber->ops->on_broken(subscriber);
+            return;
+        }
+        subscriber->replayed++;
+    }
+    subscriber->history_left = left;
     hall_replay(subscriber);
 }
 

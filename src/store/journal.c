@@ -112,8 +112,6 @@ void journal_append_fini(struct journal_append *append)
 
 void journal_open_fini(struct journal_open *open)
 {
-    frames_fini(open->history_frames, open->history_count);
-    open->history_count = 0;
     arena_fini(&open->request.arena);
 }
 

@@ -1,10 +1,7 @@
 #include "base/err.h"
+#include "base/limits.h"
 #include "store/merge.h"
 #include "store/opening.h"
-
-/* Of all rooms together: the newest are sent. */
-#define HISTORY_FRAMES_MAX 10000
-#define HISTORY_BYTES_MAX (4u << 20)
 
 static int history_view(struct opening *opening, struct view *view)
 {
@@ -23,50 +20,27 @@ static int history_view(struct opening *opening, struct view *view)
     return err;
 }
 
-static int add_history_frame(struct opening *opening, struct event_id id, size_t *bytes)
-{
-    struct journal_open *open = opening->open;
-    struct arena scratch;
-    struct ledger_event event;
-    struct frame *frame;
-    arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
-    int err = opening->ledger->ops->event_find(opening->ledger, opening->realm.place, id, &scratch,
-                                               &event);
-    if (!err)
-        err = reading_frame(&event, open->follow.realm, open->follow.user, &frame);
-    arena_fini(&scratch);
-    if (err)
-        return err;
-    *bytes += frame->size;
-    open->history_frames[open->history_count++] = frame;
-    return 0;
-}
-
 static void reverse_history(struct journal_open *open)
 {
+    struct event_id *ids = open->history_ids;
     for (int i = 0; i < open->history_count / 2; i++) {
-        struct frame *swapped = open->history_frames[i];
-        open->history_frames[i] = open->history_frames[open->history_count - 1 - i];
-        open->history_frames[open->history_count - 1 - i] = swapped;
+        struct event_id swapped = ids[i];
+        ids[i] = ids[open->history_count - 1 - i];
+        ids[open->history_count - 1 - i] = swapped;
     }
 }
 
 static int take_history(struct opening *opening, struct merge *merge, int max)
 {
     struct journal_open *open = opening->open;
-    size_t bytes = 0;
     int err = 0;
-    open->history_frames =
-        arena_alloc(&open->request.arena, (size_t)max * sizeof(*open->history_frames));
-    if (!open->history_frames)
+    open->history_ids =
+        arena_alloc(&open->request.arena, (size_t)max * sizeof(*open->history_ids));
+    if (!open->history_ids)
         return ERR_MEMORY;
-    while (!err && open->history_count < max && bytes < HISTORY_BYTES_MAX) {
-        struct event_id id;
-        err = merge_next(merge, &id);
-        if (!err)
-            err = add_history_frame(opening, id, &bytes);
-        else if (err == ERR_NOT_FOUND)
-            break;
+    while (!err && open->history_count < max) {
+        err = merge_next(merge, &open->history_ids[open->history_count]);
+        open->history_count += !err;
     }
     reverse_history(open);
     return err == ERR_NOT_FOUND ? 0 : err;
@@ -79,8 +53,8 @@ int opening_load_history(struct opening *opening)
     struct merge merge;
     view_init(&view);
     int64_t max = (int64_t)open->history * open->room_count;
-    if (max > HISTORY_FRAMES_MAX)
-        max = HISTORY_FRAMES_MAX;
+    if (max > HISTORY_MESSAGES_MAX)
+        max = HISTORY_MESSAGES_MAX;
     const struct merge_spec spec = {
         .before = EVENT_ID_LAST,
         .newest_first = true,

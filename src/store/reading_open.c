@@ -324,7 +324,7 @@ int reading_open(struct ledger *ledger, struct journal_open *open, int64_t now_m
     open->rooms = NULL;
     open->denied = NULL;
     open->gaps = NULL;
-    open->history_frames = NULL;
+    open->history_ids = NULL;
     open->unread = open->mentions = 0;
     open->room_count = open->denied_count = open->gap_count = open->history_count = 0;
     arena_init(&opening.scratch, READING_SCRATCH_BYTES_MAX);

@@ -233,6 +233,25 @@ static int fill(struct ledger *ledger, const struct ledger_realm *realm, struct 
     return 0;
 }
 
+static int fill_listed(struct ledger *ledger, const struct ledger_realm *realm,
+                       struct journal_page *page)
+{
+    size_t bytes = 0;
+    int count = page->id_count < page->events_max ? page->id_count : page->events_max;
+    page->frames = arena_alloc(&page->request.arena, (size_t)count * sizeof(*page->frames) + 1);
+    if (!page->frames)
+        return ERR_MEMORY;
+    for (; page->ids_read < count; page->ids_read++) {
+        bool full = false;
+        int err = add_event(ledger, realm, page, page->ids[page->ids_read], &bytes, &full);
+        if (err && err != ERR_NOT_FOUND)
+            return err;
+        if (full)
+            return 0;
+    }
+    return 0;
+}
+
 static int read_page(struct ledger *ledger, const struct ledger_realm *realm,
                      struct journal_page *page, int64_t now_ms, struct view *view)
 {
@@ -267,12 +286,14 @@ int reading_page(struct ledger *ledger, struct journal_page *page, int64_t now_m
     assert(page->events_max >= 1);
     page->frames = NULL;
     page->gaps = NULL;
-    page->frame_count = page->gap_count = 0;
+    page->frame_count = page->gap_count = page->ids_read = 0;
     page->upto = page->head = page->after;
     int err = ledger->ops->realm_find(ledger, page->follow.realm, &realm);
     if (err)
         return err == ERR_NOT_FOUND ? 0 : err;
     page->head = realm.head;
+    if (page->ids)
+        return fill_listed(ledger, &realm, page);
     if (event_id_compare(page->after, realm.head) >= 0)
         return 0;
     view_init(&view);

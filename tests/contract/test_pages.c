@@ -182,11 +182,22 @@ static void assert_first_history(struct play *play, struct follow_spec follow, i
     struct journal_open open = play_open_spec(follow);
     open.history = count;
     play_open(play, &open);
-    for (int i = 0; i < open.history_count; i++) {
-        struct span json = frame_json(open.history_frames[i]);
+    int at = 0;
+    while (at < open.history_count) {
+        struct journal_page page = {.follow = follow,
+                                    .ids = open.history_ids + at,
+                                    .id_count = open.history_count - at,
+                                    .events_max = 2,
+                                    .bytes_max = 1};
+        play_page(play, &page);
+        assert_int_equal(page.frame_count, 1);
+        assert_int_equal(page.ids_read, 1);
+        struct span json = frame_json(page.frames[0]);
         const char *name = memmem(json.data, json.len, "messageId\":\"", 12);
         assert_non_null(name);
-        sprintf(seen + strlen(seen), "%s%.2s", i ? " " : "", name + 12);
+        sprintf(seen + strlen(seen), "%s%.2s", at ? " " : "", name + 12);
+        at += page.ids_read;
+        journal_page_fini(&page);
     }
     assert_string_equal(seen, expected);
     journal_open_fini(&open);
@@ -211,6 +222,38 @@ static void a_fresh_stream_may_begin_with_history(void **state)
     play_free(play);
 }
 
+/* A page of named events ends by its bounds, and passes over what is not kept. */
+static void history_is_read_by_ids(void **state)
+{
+    struct play *play = play_new();
+    struct journal_open open = play_open_spec(play_all("ann"));
+    assert_err(play_put_room(play, "ann", "tea", ROOM_PUBLIC), ERR_OK);
+    play_say(play, "ann", "tea", "t0");
+    play_say(play, "ann", "tea", "t1");
+    open.history = 100;
+    play_open(play, &open);
+    assert_int_equal(open.history_count, 2);
+    const struct event_id ids[] = {{1, 1}, open.history_ids[0], {1, 2}, open.history_ids[1]};
+    struct journal_page page = {.follow = play_all("ann"),
+                                .ids = ids,
+                                .id_count = 4,
+                                .events_max = 100,
+                                .bytes_max = 100000};
+    play_page(play, &page);
+    assert_int_equal(page.ids_read, 4);
+    assert_int_equal(page.frame_count, 2);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(event_id_compare(page.frames[i]->id, open.history_ids[i]), 0);
+    journal_page_fini(&page);
+    page.events_max = 3;
+    play_page(play, &page);
+    assert_int_equal(page.ids_read, 3);
+    assert_int_equal(page.frame_count, 1);
+    journal_page_fini(&page);
+    journal_open_fini(&open);
+    play_free(play);
+}
+
 int run_history_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +265,7 @@ int run_history_tests(void)
         cmocka_unit_test(only_readers_read),
         cmocka_unit_test(a_room_may_hide_what_was_before_the_joining),
         cmocka_unit_test(a_fresh_stream_may_begin_with_history),
+        cmocka_unit_test(history_is_read_by_ids),
     };
     return cmocka_run_group_tests_name("history", tests, NULL, NULL);
 }

@@ -139,3 +139,39 @@ def test_ephemeral_events_are_skipped_not_piled_up(start, names):
     numbers = [event["data"]["n"] for event in stream.of("custom.cursor")]
     assert numbers == sorted(numbers) and len(numbers) == len(set(numbers))
     stream.close()
+
+
+def test_history_is_read_as_it_is_taken(start, names, tell):
+    """It waits in the journal, not in memory, for readers that do not read."""
+    server = start(limits__sessions=0, sse__peer_timeout="60s")
+    owner, rooms = server.user("owner"), [names("room") for _ in range(2)]
+    for room in rooms:
+        owner.create(room)
+    sent = [owner.send(room, f"{number} " + "x" * 10000)["id"]
+            for number in range(100) for room in rooms]
+    for _ in range(8):  # what the journal keeps for its readers is there before
+        with owner.stream(history=100) as stream:
+            stream.until("caught_up")
+    before = server.rss_kb()
+    stopped = [owner.stream(receive_bytes=16384, history=100) for _ in range(STOPPED)]
+    pollers = [owner.poller(history=100, limit=1) for _ in range(STOPPED)]
+    assert {stream.take().type for stream in stopped} == {"connected"}
+    assert [poller.once()[0]["id"] for poller in pollers] == sent[:1] * STOPPED
+    most = queue = 0
+    for _ in range(100):
+        sent.append(owner.send(rooms[0], "meanwhile")["id"])
+        most, queue = max(most, server.rss_kb()), max(queue, kernel_bytes(server.port, stopped))
+    tell(f"{len(sent)} messages of 10 KB, {2 * STOPPED} stopped readers: {most - before} KB more")
+    assert most - before + STOPPED * queue / 1024 < 2 * STOPPED * 256
+    for stream in stopped:
+        stream.until("caught_up")
+        has_id = [event.id is not None for event in stream.of("new_message")]
+        assert [event.data["id"] for event in stream.of("new_message")] == sent
+        assert has_id == [False] * 200 + [True] * 100
+        assert stream.of("caught_up")[0]["replayed"] == 300
+        stream.close()
+    for poller in pollers:
+        while poller.cursor != sent[-1]:
+            poller.once(limit=1000)
+        assert [event["id"] for event in poller.events] == sent
+        poller.close()

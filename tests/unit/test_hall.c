@@ -12,14 +12,10 @@
 enum { QUEUE_BYTES = 2000, BODY_BYTES = 300 };
 
 static int live_count, first_count;
+static int history_at, history_end, page_size; /* messages of history: the next, the end */
 
 static void on_queued(struct subscriber *subscriber)
 {
-}
-
-static void on_page_needed(struct subscriber *subscriber)
-{
-    fail_msg("the ring reaches back");
 }
 
 static struct frame *made(enum event_type type, enum audience audience, uint64_t number)
@@ -60,6 +56,19 @@ static void on_broken(struct subscriber *subscriber)
     broken_count++;
 }
 
+/* Only history is asked for: the ring reaches back. */
+static void on_page_needed(struct subscriber *subscriber)
+{
+    struct frame *frames[10];
+    int count = 0;
+    assert_true(history_at < history_end);
+    for (; count < page_size && history_at < history_end; count++)
+        frames[count] = made(EVENT_NEW_MESSAGE, AUDIENCE_ROOM, (uint64_t)history_at++);
+    hall_feed_history(subscriber, frames, count, (uint32_t)(history_end - history_at));
+    while (count > 0)
+        frame_unref(frames[--count]);
+}
+
 static const struct subscriber_ops ops = {
     .on_queued = on_queued,
     .on_page_needed = on_page_needed,
@@ -74,8 +83,10 @@ static void dispatch(struct hall *hall, uint64_t number)
     frame_unref(frame);
 }
 
-static void enter(struct hall *hall, struct subscriber *subscriber)
+static void enter(struct hall *hall, struct subscriber *subscriber, int history)
 {
+    history_at = 90;
+    history_end = 90 + history;
     struct hall_follow follow = {.room = span_text("room"), .member = true};
     struct hall_entry entry = {
         .user = span_text("alice"),
@@ -84,6 +95,7 @@ static void enter(struct hall *hall, struct subscriber *subscriber)
         .follow_count = 1,
         .head = {1000, 100},
         .position = {1000, 100},
+        .history_count = (uint32_t)history,
     };
     struct hall_realm *realm = hall_open(hall, span_text("main"), 0);
     *subscriber = (struct subscriber){.ops = &ops, .session = "s"};
@@ -124,7 +136,7 @@ static void test_history_outlives_an_overflow(void **state)
     struct subscriber subscriber;
     live_count = first_count = 0;
     hall_init(&hall, &limits);
-    enter(&hall, &subscriber);
+    enter(&hall, &subscriber, 0);
     for (uint64_t number = 90; number < 100; number++)
         push_own(&subscriber, made(EVENT_NEW_MESSAGE, AUDIENCE_ROOM, number), true);
     hall_replay(&subscriber);
@@ -148,7 +160,7 @@ static void test_what_can_be_replayed_is_dropped(void **state)
     struct subscriber subscriber;
     live_count = first_count = 0;
     hall_init(&hall, &limits);
-    enter(&hall, &subscriber);
+    enter(&hall, &subscriber, 0);
     hall_replay(&subscriber);
     for (uint64_t number = 101; number < 104; number++)
         dispatch(&hall, number);
@@ -208,7 +220,7 @@ static void test_the_newest_state_wins(void **state)
     struct hall_limits limits = {QUEUE_BYTES, 1 << 20, 60000};
     struct subscriber subscriber;
     hall_init(&hall, &limits);
-    enter(&hall, &subscriber);
+    enter(&hall, &subscriber, 0);
     tell(&subscriber, "early", 1); /* told again when it goes live: not by the hall */
     hall_replay(&subscriber);
     tell(&subscriber, "bob", 1);
@@ -238,7 +250,7 @@ static void test_states_outlive_a_fall_back(void **state)
     struct hall_limits limits = {QUEUE_BYTES, 1 << 20, 60000};
     struct subscriber subscriber;
     hall_init(&hall, &limits);
-    enter(&hall, &subscriber);
+    enter(&hall, &subscriber, 0);
     hall_replay(&subscriber);
     dispatch(&hall, 101);
     tell(&subscriber, "bob", 1);
@@ -265,7 +277,7 @@ static void test_too_many_states_break_the_reader(void **state)
     char name[16];
     broken_count = 0;
     hall_init(&hall, &limits);
-    enter(&hall, &subscriber);
+    enter(&hall, &subscriber, 0);
     hall_replay(&subscriber);
     expect(&subscriber, EVENT_CAUGHT_UP, 100);
     for (int i = 0; subscriber.held == NULL; i++)
@@ -285,11 +297,72 @@ static void test_too_many_states_break_the_reader(void **state)
     hall_fini(&hall);
 }
 
+/* It is read as the reader takes it, and what happens meanwhile comes behind it. */
+static void test_history_is_fed_in_pages(void **state)
+{
+    struct hall hall;
+    struct hall_limits limits = {QUEUE_BYTES, 1 << 20, 60000};
+    struct subscriber subscriber;
+    for (page_size = 1; page_size <= 7; page_size += 3) {
+        live_count = first_count = 0;
+        hall_init(&hall, &limits);
+        enter(&hall, &subscriber, 10);
+        hall_replay(&subscriber);
+        for (uint64_t number = 101; number < 111; number++)
+            dispatch(&hall, number);
+        assert_int_equal(subscriber.state, SUBSCRIBER_REPLAY);
+        for (uint64_t number = 90; number < 100; number++) {
+            assert_true(queued_without_id(subscriber_peek(&subscriber, 0)));
+            assert_true(subscriber.queue_count <= (uint32_t)page_size + 5);
+            expect(&subscriber, EVENT_NEW_MESSAGE, number);
+        }
+        for (uint64_t number = 101; number < 111; number++)
+            expect(&subscriber, EVENT_NEW_MESSAGE, number);
+        assert_int_equal(first_count, 1);
+        assert_int_equal(subscriber.replayed, 20);
+        expect(&subscriber, EVENT_CAUGHT_UP, 100);
+        leave(&hall, &subscriber);
+    }
+}
+
+static void test_history_of_a_room_that_is_left_ends(void **state)
+{
+    struct hall hall;
+    struct hall_limits limits = {QUEUE_BYTES, 1 << 20, 60000};
+    struct subscriber subscriber;
+    page_size = 1;
+    hall_init(&hall, &limits);
+    enter(&hall, &subscriber, 10);
+    hall_replay(&subscriber);
+    uint32_t queued = subscriber.queue_count;
+    assert_in_range(queued, 1, 9);
+    struct frame_spec spec = {
+        .type = EVENT_USER_LEFT,
+        .audience = AUDIENCE_ROOM,
+        .id = {1000, 101},
+        .realm = span_text("main"),
+        .room = span_text("room"),
+        .user = span_text("alice"),
+        .body = span_text("{}"),
+    };
+    struct frame *left;
+    assert_int_equal(frame_new(&spec, &left), 0);
+    hall_dispatch(&hall, left, 0);
+    frame_unref(left);
+    for (uint64_t number = 90; number < 90 + queued; number++)
+        expect(&subscriber, EVENT_NEW_MESSAGE, number);
+    expect(&subscriber, EVENT_USER_LEFT, 101);
+    expect(&subscriber, EVENT_CAUGHT_UP, 100);
+    leave(&hall, &subscriber);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_history_outlives_an_overflow),
         cmocka_unit_test(test_what_can_be_replayed_is_dropped),
+        cmocka_unit_test(test_history_is_fed_in_pages),
+        cmocka_unit_test(test_history_of_a_room_that_is_left_ends),
         cmocka_unit_test(test_the_newest_state_wins),
         cmocka_unit_test(test_states_outlive_a_fall_back),
         cmocka_unit_test(test_too_many_states_break_the_reader),
