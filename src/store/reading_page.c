@@ -188,7 +188,8 @@ static bool is_spared(const struct journal_page *page, const struct ledger_event
            span_equal(event->sender_id, page->follow.user);
 }
 
-/* Reads the event and adds its frame; `*ret_full` when the page can take no more. */
+/* Reads the event and adds its frame; `*ret_full` when the page can take no more. `view` may be
+ * NULL: whoever listed the event had one. */
 static int add_event(struct ledger *ledger, const struct ledger_realm *realm,
                      struct journal_page *page, const struct view *view, struct event_id id,
                      size_t *bytes, bool *ret_full)
@@ -198,7 +199,8 @@ static int add_event(struct ledger *ledger, const struct ledger_realm *realm,
     struct frame *frame = NULL;
     arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
     int err = ledger->ops->event_find(ledger, realm->place, id, &scratch, &event);
-    if (!err && !is_spared(page, &event) && (!event.room || view_follows(view, event.room)))
+    bool follows = !err && (!view || !event.room || view_follows(view, event.room));
+    if (follows && !is_spared(page, &event))
         err = reading_frame(&event, page->follow.realm, page->follow.user, &frame);
     arena_fini(&scratch);
     if (err || !frame)
@@ -243,7 +245,8 @@ static int fill_listed(struct ledger *ledger, const struct ledger_realm *realm,
         return ERR_MEMORY;
     for (; page->ids_read < count; page->ids_read++) {
         bool full = false;
-        int err = add_event(ledger, realm, page, page->ids[page->ids_read], &bytes, &full);
+        int err = add_event(ledger, realm, page, NULL, page->ids[page->ids_read], &bytes,
+                            &full);
         if (err && err != ERR_NOT_FOUND)
             return err;
         if (full)
