@@ -56,6 +56,8 @@ void errand_history(struct errand *errand);
  * others, as `common.err` and the command's outcome say. */
 void errand_resume(struct errand *errand);
 void errand_conclude(struct errand *errand);
+/* From on_done of errand_append: has the same command carried out once more. */
+void errand_append_again(struct errand *errand);
 
 /* Answer and give everything back. `field` may be NULL. */
 void errand_refuse(struct errand *errand, int err, const char *field);

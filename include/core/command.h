@@ -80,6 +80,8 @@ struct member_change {
 struct ban_spec {
     int64_t until_ms;     /* 0: for good */
     struct span reason;   /* data NULL: none */
+    bool delete_messages; /* the target's messages in the room go too, a bounded number of them */
+    struct event_id deleted_upto; /* with it: those up to here are gone already */
 };
 
 struct outcome {
@@ -95,6 +97,8 @@ struct outcome {
     enum notify notify;      /* likewise (PUT_ROOM) */
     int64_t retry_after_ms;  /* ERR_RATE_LIMITED: slow mode */
     int64_t members_added;   /* ADD_MEMBERS: those who were new */
+    bool more;               /* BAN: messages may be left to be deleted above deleted_upto */
+    struct event_id deleted_upto;
     int64_t members;         /* of the room when it was decided; 0: there was none */
     struct read_marker marker; /* READ: as it is now */
     bool marker_moved;       /* READ, SEND_MESSAGE: the actor's marker in the room */

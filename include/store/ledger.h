@@ -320,10 +320,11 @@ struct ledger_ops {
                                struct event_id *ret_id, uint64_t *ret_ordinal);
     int (*message_find)(struct ledger *ledger, place_number room, struct span message_id,
                         struct arena *arena, struct ledger_event *ret);
-    /* Messages that are kept of one sender, by an index, in no promised order: in `room`, or in
-     * all with room 0; at most `limit`. */
+    /* Messages that are kept of one sender, by an index, at most `limit`: in `room` those above
+     * `after` in order, or with room 0 in all rooms, in no promised order. */
     int (*messages_of_sender)(struct ledger *ledger, place_number sender, place_number room,
-                              int limit, ledger_id_visitor visit, void *context);
+                              struct event_id after, int limit, ledger_id_visitor visit,
+                              void *context);
     /* The newest of those in one room. */
     int (*last_message_of_sender)(struct ledger *ledger, place_number sender, place_number room,
                                   struct event_id *ret_id, int64_t *ret_timestamp_ms);

@@ -66,9 +66,15 @@ void bans_get(struct request *request)
 
 /* --- changing it --------------------------------------------------------------------------- */
 
+/* The messages of one who wrote much are deleted a bounded number at a time. */
 static void on_banned(struct errand *errand)
 {
     const struct command *command = &errand->command;
+    if (command->outcome.more) {
+        errand->command.ban.deleted_upto = command->outcome.deleted_upto;
+        errand_append_again(errand);
+        return;
+    }
     struct json_writer writer;
     json_writer_init(&writer, BANS_ANSWER_BYTES_MAX);
     json_writer_add(&writer, "{");
@@ -93,6 +99,7 @@ void ban_put(struct request *request)
     errand->command.ban = (struct ban_spec){
         .until_ms = json_read_number(reader, "until", 1, TIME_MS_MAX, 0),
         .reason = json_read_text(reader, "reason", BAN_REASON_BYTES_MAX),
+        .delete_messages = json_read_bool(reader, "deleteMessages", false),
     };
     if (reader->err)
         errand_refuse(errand, reader->err, reader->field);

@@ -191,6 +191,15 @@ void errand_append(struct errand *errand)
     errand_start(errand, ERRAND_APPEND);
 }
 
+void errand_append_again(struct errand *errand)
+{
+    assert(errand->kind == ERRAND_APPEND);
+    journal_append_fini(&errand->append);
+    errand->append = (struct journal_append){.count = 0};
+    errand->kind = ERRAND_IDLE;
+    errand_append(errand);
+}
+
 void errand_read(struct errand *errand, enum read_what what)
 {
     errand->read.what = what;

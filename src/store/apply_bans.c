@@ -1,6 +1,50 @@
 #include "base/err.h"
 #include "store/act.h"
 
+/* Of one command, so that its transaction stays short. */
+#define MESSAGES_DELETED_MAX 100
+
+struct sent {
+    struct event_id ids[MESSAGES_DELETED_MAX];
+    int count;
+};
+
+static int note_sent(void *context, struct event_id id, place_number place, enum event_type type)
+{
+    struct sent *sent = context;
+    sent->ids[sent->count++] = id;
+    return 0;
+}
+
+static int delete_message(struct act *act, struct event_id id)
+{
+    struct arena scratch;
+    struct ledger_event message;
+    arena_init(&scratch, 2 * EVENT_BYTES_MAX);
+    int err =
+        act->ledger->ops->event_find(act->ledger, act->scene.realm.place, id, &scratch, &message);
+    if (!err && !message.deleted)
+        err = act_erase_message(act, &message);
+    arena_fini(&scratch);
+    return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+}
+
+/* Of one who wrote much in this command only the next ones. */
+static int delete_messages(struct act *act)
+{
+    struct outcome *outcome = &act->command->outcome;
+    struct sent sent = {.count = 0};
+    int err = act->ledger->ops->messages_of_sender(
+        act->ledger, act->scene.target.place, act->scene.room.place, act->command->ban.deleted_upto,
+        MESSAGES_DELETED_MAX, note_sent, &sent);
+    for (int i = 0; i < sent.count && !err; i++)
+        err = delete_message(act, sent.ids[i]);
+    outcome->more = sent.count == MESSAGES_DELETED_MAX;
+    if (outcome->more)
+        outcome->deleted_upto = sent.ids[sent.count - 1];
+    return err;
+}
+
 /* One who is not in the room may be watching it. No client is given this entry; it ends the
  * watching at its place in the order. */
 static int bar_watcher(struct act *act)
@@ -56,7 +100,9 @@ int act_ban(struct act *act)
         err = act_part(act, &scene->target, "banned", true);
     else if (!err && !scene->facts.target_banned)
         err = bar_watcher(act);
-    return err ? err : put_ban(act);
+    if (!err)
+        err = put_ban(act);
+    return err || !act->command->ban.delete_messages ? err : delete_messages(act);
 }
 
 int act_lift_ban(struct act *act)

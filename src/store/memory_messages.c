@@ -16,12 +16,15 @@ static int message_find(struct ledger *ledger, place_number number, struct span 
     return 0;
 }
 
-static int visit_sent(const struct memory_sent *sent, int *limit, ledger_id_visitor visit,
-                      void *context)
+static int visit_sent(const struct memory_sent *sent, struct event_id after, int *limit,
+                      ledger_id_visitor visit, void *context)
 {
+    const struct memory_events *messages = &sent->messages;
     int err = 0;
-    for (size_t i = sent->messages.first; i<sent->messages.end && * limit> 0 && !err; i++) {
-        const struct ledger_event *event = &sent->messages.items[i]->event;
+    for (size_t i = memory_events_above(messages, after); i < messages->end && !err; i++) {
+        if (*limit == 0)
+            break;
+        const struct ledger_event *event = &messages->items[i]->event;
         (*limit)--;
         err = visit(context, event->id, event->place, event->type);
     }
@@ -29,19 +32,20 @@ static int visit_sent(const struct memory_sent *sent, int *limit, ledger_id_visi
 }
 
 static int messages_of_sender(struct ledger *ledger, place_number sender, place_number room,
-                              int limit, ledger_id_visitor visit, void *context)
+                              struct event_id after, int limit, ledger_id_visitor visit,
+                              void *context)
 {
     struct memory_user *user = memory_user_at(memory_of(ledger), sender);
     struct memory_sent *sent, *next;
     int err = 0;
     if (room) {
         HASH_FIND(hh, user->sent, &room, sizeof(room), sent);
-        return sent ? visit_sent(sent, &limit, visit, context) : 0;
+        return sent ? visit_sent(sent, after, &limit, visit, context) : 0;
     }
     HASH_ITER(hh, user->sent, sent, next)
     {
         if (!err)
-            err = visit_sent(sent, &limit, visit, context);
+            err = visit_sent(sent, after, &limit, visit, context);
     }
     return err;
 }

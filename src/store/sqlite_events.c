@@ -306,7 +306,8 @@ static int message_find(struct ledger *base, place_number room, struct span mess
 }
 
 static int messages_of_sender(struct ledger *base, place_number sender, place_number room,
-                              int limit, ledger_id_visitor visit, void *context)
+                              struct event_id after, int limit, ledger_id_visitor visit,
+                              void *context)
 {
     struct sqlite_ledger *ledger = self(base);
     sqlite3_stmt *statement =
@@ -314,8 +315,10 @@ static int messages_of_sender(struct ledger *base, place_number sender, place_nu
 
     sqlite_bind_place(statement, 1, sender);
     sqlite_bind_number(statement, 2, limit);
-    if (room)
+    if (room) {
         sqlite_bind_place(statement, 3, room);
+        sqlite_bind_id(statement, 4, after);
+    }
     return sqlite_visit_ids(ledger, statement, visit, context);
 }
 

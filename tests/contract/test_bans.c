@@ -209,6 +209,68 @@ static void readers_are_shown_the_times_inside(void **state)
     play_free(play);
 }
 
+static int sent_by(struct play *play, const char *user, bool deleted)
+{
+    char needle[64], before[EVENT_ID_TEXT_MAX];
+    int count = 0;
+    struct journal_history history = play_history_spec("ann", "tea", 100);
+    snprintf(needle, sizeof(needle), "\"messageId\":\"%s-", user);
+    for (;;) {
+        play_history_read(play, &history);
+        assert_err(history.request.err, ERR_OK);
+        for (int i = 0; i < history.message_count; i++) {
+            char text[1000];
+            snprintf(text, sizeof(text), "%.*s", SPAN_ARGS(history.messages[i]));
+            count += strstr(text, needle) && !!strstr(text, "\"deleted\":true") == deleted;
+        }
+        bool more = !event_id_is_none(history.next_before);
+        size_t len = event_id_format(history.next_before, before);
+        journal_history_fini(&history);
+        if (!more)
+            return count;
+        history = play_history_spec("ann", "tea", 100);
+        history.before = span_of(before, len);
+    }
+}
+
+static void what_the_banned_wrote_is_deleted_a_part_at_a_time(void **state)
+{
+    struct play *play = play_rooms_of_four();
+    char name[16];
+    for (int i = 0; i < 250; i++) {
+        snprintf(name, sizeof(name), "bob-%d", i);
+        play_say(play, "bob", "tea", name);
+        if (i % 10)
+            continue;
+        snprintf(name, sizeof(name), "ann-%d", i);
+        play_say(play, "ann", "tea", name);
+    }
+    play_say(play, "bob", "den", "elsewhere");
+    struct command ban = play_command(COMMAND_BAN, "mod", "tea");
+    ban.target = span_text("bob");
+    ban.ban.delete_messages = true;
+    int rounds = 0;
+    struct outcome outcome;
+    do {
+        outcome = play_do(play, &ban);
+        assert_err(outcome.err, ERR_OK);
+        ban.ban.deleted_upto = outcome.deleted_upto;
+        rounds++;
+    } while (outcome.more);
+    assert_int_equal(rounds, 3);
+    assert_int_equal(sent_by(play, "bob", true), 250);
+    assert_int_equal(sent_by(play, "bob", false), 0);
+    assert_int_equal(sent_by(play, "ann", false), 25);
+    struct event_id head = play_head(play);
+    ban.ban.deleted_upto = EVENT_ID_NONE;
+    assert_err(play_do(play, &ban).err, ERR_OK);
+    assert_id_equal(play_head(play), head); /* nothing is deleted twice */
+    struct journal_history history = play_history_spec("ann", "den", 10);
+    assert_string_equal(play_history(play, &history), "elsewhere");
+    journal_history_fini(&history);
+    play_free(play);
+}
+
 /* `room` as an opening finds it for eve, who watches: "readable" or why it is denied. */
 static const char *opened(struct play *play, const char *room, unsigned grants)
 {
@@ -266,6 +328,7 @@ int run_ban_tests(void)
         cmocka_unit_test(the_backend_lets_the_banned_in_again),
         cmocka_unit_test(readers_are_shown_the_times_inside),
         cmocka_unit_test(a_ban_ends_watching),
+        cmocka_unit_test(what_the_banned_wrote_is_deleted_a_part_at_a_time),
     };
     return cmocka_run_group_tests_name("bans", tests, NULL, NULL);
 }

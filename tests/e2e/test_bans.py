@@ -85,7 +85,8 @@ def test_list(server, names):
 
 @pytest.mark.parametrize("body, field", [
     ({"until": "soon"}, "until"), ({"until": 0}, "until"), ({"until": -1}, "until"),
-    ({"reason": 1}, "reason"), ({"reason": "x" * 1025}, "reason")])
+    ({"reason": 1}, "reason"), ({"reason": "x" * 1025}, "reason"),
+    ({"deleteMessages": "yes"}, "deleteMessages")])
 def test_bad_bans(server, names, body, field):
     owner, member, _, room = everyone(server, names)
     answer = owner.put(room_path(room, "bans", member.name), body).expect(400)
@@ -210,3 +211,28 @@ def test_a_banned_member_who_is_away(server, names):
         stream.until("caught_up")
         assert types_of(stream.events) == ["connected", "room_denied", "user_left", "caught_up"]
         assert stream.of("room_denied")[0]["code"] == "banned"
+
+
+def test_delete_messages(server, names):
+    owner, member, _, room = everyone(server, names)
+    for number in range(101):
+        member.post(room_path(room, "events" if number == 7 else "messages"), {
+            "text": f"spam {number}"} if number != 7 else {"type": "custom.x", "data": {}}).expect(
+                201)
+    kept = owner.send(room, "kept")["id"]
+    with owner.stream() as stream:
+        stream.open()
+        ban(owner, room, member, deleteMessages=True).expect(200)
+        assert stream.until("user_left")["reason"] == "banned"
+        for _ in range(100):
+            assert stream.take().type == "message_deleted"
+    messages = owner.get(room_path(room, "messages") + "?limit=100").expect(200).json["messages"]
+    assert messages[0]["id"] == kept and messages[0]["text"] == "kept"
+    assert len(messages) == 100
+    assert all(row["deleted"] and "text" not in row for row in messages[1:])
+    result = owner.post("/v1/batch", {"events": [
+        {"type": "ban_member", "roomId": room, "userId": owner.name},
+        {"type": "ban_member", "roomId": room, "userId": member.name, "deleteMessages": True},
+        {"type": "lift_ban", "roomId": room, "userId": member.name}]}).expect(200).json["results"]
+    assert [row["status"] for row in result] == [403, 200, 200]
+    member.join(room)

@@ -77,7 +77,7 @@ static int count_sent(struct trial *trial, int sender, place_number room, int li
 {
     int count = 0;
     assert_int_equal(trial->ops->messages_of_sender(trial->ledger, trial->users[sender], room,
-                                                    limit, count_id, &count),
+                                                    EVENT_ID_NONE, limit, count_id, &count),
                      0);
     return count;
 }

@@ -316,7 +316,9 @@ SELECT event.id, event.place, event.kind
 FROM sender CROSS JOIN event INDEXED BY event_place
     ON event.place = sender.place AND (event.kind <> 1) = 0
    AND event.id >= sender.hour * (3600000 << 20) AND event.id < (sender.hour + 1) * (3600000 << 20)
-WHERE sender.sender = ?1 AND event.sender = ?1 AND sender.place = ?3 LIMIT ?2
+WHERE sender.sender = ?1 AND event.sender = ?1 AND sender.place = ?3
+  AND sender.hour >= (?4 >> 20) / 3600000 AND event.id > ?4
+ORDER BY sender.hour, event.id LIMIT ?2
 
 -- name: last_message_of_sender
 SELECT event.id, event.timestamp_ms
