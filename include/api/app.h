@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "api/token.h"
+#include "core/receipt.h"
 #include "net/server.h"
 #include "store/journal.h"
 #include "store/signals.h"
@@ -49,6 +50,8 @@ struct desk {
     struct letter lost;        /* news could not be posted: see hall_lost */
     atomic_bool lost_posted;
     struct token_cache *tokens; /* owned: tokens verified lately; NULL: none are kept */
+    struct receipts sent;       /* markers moved by sending, until the hub is told */
+    struct worker_timer sent_timer;
 };
 
 /* Reads the keys, opens the journal, makes the server; `why` as in config.h. */

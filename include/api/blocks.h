@@ -16,6 +16,7 @@ struct block_connected {
     struct event_id cursor;   /* where the session begins */
     bool with_id;             /* carries id: <cursor> */
     int64_t expires_at_ms;    /* of the token */
+    int64_t unread, mentions; /* of the user */
     int64_t retry_ms;
 };
 

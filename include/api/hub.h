@@ -26,6 +26,8 @@
 struct frame;
 struct hub;
 struct hub_user;
+struct journal;
+struct receipt;
 struct session;
 struct settings;
 struct signals;
@@ -59,7 +61,12 @@ struct session {
 /* Both are borrowed for life. ERR_MEMORY, ERR_IO. */
 MUST_CHECK int hub_new(const struct settings *settings, struct signals *signals,
                        struct hub **ret);
-/* After the workers have stopped. Sessions still inside are closed. */
+/* Before the workers start. Borrowed until hub_forget_journal. */
+void hub_use_journal(struct hub *hub, struct journal *journal);
+/* After the workers have stopped, before the journal is closed: waits until the hub asks it for
+ * nothing any more. What it was asked for is still to be finished. NULL is fine. */
+void hub_forget_journal(struct hub *hub);
+/* After the workers have stopped and the journal was closed. Sessions still inside are closed. */
 struct hub *hub_free(struct hub *hub);
 
 /* What was committed, from the journal's follower: hands on what the hub wants of it. The frames
@@ -96,5 +103,8 @@ struct session_call {
     struct letter letter;
 };
 void hub_call(struct hub *hub, struct session_call *call);
+
+/* Markers that moved, linked by `next`; taken over. Each is told within receipts.coalesce_ms. */
+void hub_note_receipts(struct hub *hub, struct receipt *receipts);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * MODEL  hub.c is the thread: letters, timers, news. Each part is a file of its own with its
  *        state in struct hub: hub_sessions.c (who is connected), hub_typing.c (who types where),
- *        hub_here.c (which session is in which room).
+ *        hub_here.c (which session is in which room), hub_receipts.c (markers that moved).
  *        News of the journal (hub_news.c) comes in journal order, to each part that listens: who
  *        joined or left a room, rooms deleted, and messages while a part wants them. Of the rest
  *        nothing wakes the hub. When memory ran out for a letter of it the parts are told that
@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "base/settings.h"
 #include "core/here.h"
+#include "core/receipt.h"
 #include "core/typing.h"
 #include "store/signals.h"
 
@@ -44,6 +45,8 @@ struct hub {
     struct mailbox mailbox;
     const struct settings *settings; /* borrowed */
     struct signals *signals;         /* borrowed */
+    struct journal *journal;         /* borrowed; its answers come as letters. NULL: asked for
+                                        nothing any more */
     bool stopping;
     struct letter stop;
     /* timers */
@@ -68,6 +71,10 @@ struct hub {
     struct here here;
     struct hub_timer here_timer;
     struct hub_listener here_listener;
+    /* receipts */
+    struct receipts receipts;        /* that wait to be told */
+    struct hub_timer receipts_timer; /* until the next of them is due */
+    int receipts_read;               /* whose markers the journal is asked for */
 };
 
 /* Sets or moves. */
@@ -98,6 +105,12 @@ uint32_t session_key_make(char out[SESSION_KEY_BYTES_MAX], struct span realm, st
 struct session *hub_session_find(struct hub *hub, const char *key, uint32_t len);
 /* Empties the tables, after the thread has stopped. */
 void hub_sessions_fini(struct hub *hub);
+/* Has the user a session? */
+bool hub_sessions_has(const struct hub *hub, struct span realm, struct span user);
+
+/* hub_receipts.c */
+void hub_receipts_init(struct hub *hub);
+void hub_receipts_fini(struct hub *hub);
 
 /* hub_typing.c */
 void hub_typing_init(struct hub *hub);

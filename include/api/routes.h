@@ -98,7 +98,6 @@ void stats_get(struct request *request);
 void assets_get(struct request *request);
 void subscribe_get(struct request *request);
 void poll_get(struct request *request);
-void sync_get(struct request *request);
 void session_post(struct request *request);
 void session_delete_cookie(struct request *request);
 void session_delete(struct request *request);
@@ -129,6 +128,8 @@ void room_here_get(struct request *request);
 void room_here_put(struct request *request);
 void room_here_delete(struct request *request);
 void acks_post(struct request *request);
+void room_read(struct request *request);
+void unread_get(struct request *request);
 void batch_post(struct request *request);
 
 #endif

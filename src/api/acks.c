@@ -1,4 +1,5 @@
 #include "api/errand.h"
+#include "api/markers.h"
 #include "base/err.h"
 
 #define ACK_BYTES_MAX 512
@@ -7,6 +8,7 @@ static void on_noted(struct errand *errand)
 {
     const struct command *command = &errand->command;
     struct json_writer writer;
+    markers_note(request_desk(errand->request), command);
     json_writer_init(&writer, ACK_BYTES_MAX);
     json_writer_add(&writer, "{");
     json_writer_member_id(&writer, "cursor", command->cursor);

@@ -201,7 +201,10 @@ static int app_open(struct app *app, char *why, size_t why_size)
     err = hub_new(settings, &app->signals, &app->hub);
     if (err)
         return err;
-    return journal_new(settings, on_news, app, why, why_size, &app->journal);
+    err = journal_new(settings, on_news, app, why, why_size, &app->journal);
+    if (!err)
+        hub_use_journal(app->hub, app->journal);
+    return err;
 }
 
 int app_new(const struct settings *settings, char *why, size_t why_size, struct app **ret)
@@ -245,6 +248,7 @@ struct app *app_free(struct app *app)
     if (!app)
         return NULL;
     /* The workers have stopped: first everyone who may still post to them, then their desks. */
+    hub_forget_journal(app->hub);
     journal_free(app->journal);
     app->journal = journal_closed();
     for (int i = 0; i < WORKERS_MAX; i++)

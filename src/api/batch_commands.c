@@ -26,6 +26,7 @@ static const struct batch_command commands[] = {
     {"stop_typing", METHOD_POST, ROOM "/typing", BATCH_ALONE, "typing", false},
     {"put_here", METHOD_PUT, ROOM "/here", BATCH_ALONE},
     {"delete_here", METHOD_DELETE, ROOM "/here", BATCH_ALONE},
+    {"read", METHOD_POST, ROOM "/read"},
     {"ack", METHOD_POST, "/v1/acks"},
     {.type = "ping", .order = BATCH_ALONE},
     {.type = NULL},

@@ -49,14 +49,16 @@ struct frame *block_connected(const struct block_connected *connected)
         .with_id = connected->with_id,
         .retry_ms = connected->retry_ms,
     };
-    return make(&spec, json_pack("{s:s, s:s, s:s, s:I, s:b, s:o, s:I, s:I}",
+    return make(&spec, json_pack("{s:s, s:s, s:s, s:I, s:b, s:o, s:I, s:I, s:I, s:I}",
                                  "sessionId", connected->session, "userId", connected->user,
                                  "node", connected->node,
                                  "heartbeatMs", (json_int_t)connected->heartbeat_ms,
                                  "resumed", (int)connected->resumed,
                                  "cursor", id_value(connected->cursor),
                                  "tokenExpiresAt", (json_int_t)connected->expires_at_ms,
-                                 "timestamp", (json_int_t)clock_wall_ms()));
+                                 "timestamp", (json_int_t)clock_wall_ms(),
+                                 "unread", (json_int_t)connected->unread,
+                                 "mentions", (json_int_t)connected->mentions));
 }
 
 struct frame *block_caught_up(struct event_id head, int64_t replayed)

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "api/markers.h"
 #include "api/poll.h"
 #include "api/token_cache.h"
 #include "api/watchers.h"
@@ -26,6 +27,7 @@ int desk_new(struct app *app, struct worker *worker, struct desk **ret)
         return ERR_MEMORY;
     desk->app = app;
     desk->worker = worker;
+    markers_init(desk);
     desk->hall = calloc(1, sizeof(*desk->hall));
     desk->polls = poll_table_new();
     if (desk->hall)
@@ -59,6 +61,7 @@ struct desk *desk_free(struct desk *desk)
         return NULL;
     assert(!desk->readers);
     poll_table_free(desk->polls);
+    markers_fini(desk);
     token_cache_free(desk->tokens);
     if (desk->hall)
         hall_fini(desk->hall);

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <stdlib.h>
 
 #include "api/hub_parts.h"
@@ -62,6 +63,7 @@ int hub_new(const struct settings *settings, struct signals *signals, struct hub
     hub->settings = settings;
     hub->signals = signals;
     hub->now_ms = clock_now_ms();
+    hub_receipts_init(hub);
     deadline_wheel_init(&hub->wheel, HUB_TICK_MS, hub->now_ms);
     hub_typing_init(hub);
     hub_here_init(hub);
@@ -79,6 +81,36 @@ int hub_new(const struct settings *settings, struct signals *signals, struct hub
     return 0;
 }
 
+void hub_use_journal(struct hub *hub, struct journal *journal)
+{
+    hub->journal = journal;
+}
+
+struct forgetting {
+    struct letter letter;
+    struct hub *hub;
+    sem_t done;
+};
+
+static void read_forget(struct letter *letter)
+{
+    struct forgetting *forgetting = container_of(letter, struct forgetting, letter);
+    forgetting->hub->journal = NULL;
+    sem_post(&forgetting->done);
+}
+
+void hub_forget_journal(struct hub *hub)
+{
+    if (!hub || !hub->journal)
+        return;
+    struct forgetting forgetting = {.letter.on_read = read_forget, .hub = hub};
+    sem_init(&forgetting.done, 0, 0);
+    hub_post(hub, &forgetting.letter);
+    while (sem_wait(&forgetting.done) != 0)
+        continue;
+    sem_destroy(&forgetting.done);
+}
+
 struct hub *hub_free(struct hub *hub)
 {
     if (!hub)
@@ -86,6 +118,7 @@ struct hub *hub_free(struct hub *hub)
     hub->stop.on_read = read_stop;
     hub_post(hub, &hub->stop);
     pthread_join(hub->thread, NULL);
+    hub_receipts_fini(hub);
     hub_sessions_fini(hub);
     hub_typing_fini(hub);
     hub_here_fini(hub);

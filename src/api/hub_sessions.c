@@ -240,6 +240,18 @@ static void read_call(struct letter *letter)
     worker_post(session->worker, letter);
 }
 
+bool hub_sessions_has(const struct hub *hub, struct span realm, struct span user)
+{
+    char key[2 * IDENT_BYTES_MAX + 1];
+    struct hub_user *found;
+    assert(realm.len <= IDENT_BYTES_MAX && user.len <= IDENT_BYTES_MAX);
+    memcpy(key, realm.data, realm.len);
+    key[realm.len] = 0;
+    memcpy(key + realm.len + 1, user.data, user.len);
+    HASH_FIND(hh, hub->users, key, (unsigned)(realm.len + 1 + user.len), found);
+    return found;
+}
+
 /* -- from the workers ---------------------------------------------------------------------- */
 
 void hub_open(struct hub *hub, struct session *session)

@@ -3,6 +3,7 @@
 #include "api/content.h"
 #include "api/errand.h"
 #include "api/hub_typing.h"
+#include "api/markers.h"
 #include "api/rates.h"
 #include "base/err.h"
 #include "base/limits.h"
@@ -36,6 +37,7 @@ static void on_stored(struct errand *errand)
     const struct outcome *outcome = &errand->command.outcome;
     if (!outcome->repeated)
         charge(errand);
+    markers_note(request_desk(errand->request), &errand->command);
     answer_sent(errand, outcome->repeated ? 200 : 201, outcome->id, outcome->timestamp_ms);
 }
 

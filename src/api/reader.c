@@ -221,6 +221,8 @@ static void push_first_blocks(struct reader *reader, const struct journal_open *
             .cursor = open->start,
             .with_id = !reader->resuming && !reader->history_sent && !is_reset,
             .expires_at_ms = reader->identity->expires_at_s * 1000,
+            .unread = open->unread,
+            .mentions = open->mentions,
             .retry_ms = random_between(reader->desk->app->settings->sse_retry_ms,
                                        reader->desk->app->settings->sse_retry_ms * 3),
         };

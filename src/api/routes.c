@@ -17,7 +17,6 @@
 static const struct route routes[] = {
     {METHOD_GET, "/v1/events", subscribe_get, ACCESS_READ, RATE_STREAMS, true, true},
     {METHOD_GET, "/v1/poll", poll_get, ACCESS_READ, RATE_REQUESTS, true},
-    {METHOD_GET, "/v1/sync", sync_get, ACCESS_READ, RATE_REQUESTS},
 
     {METHOD_GET, "/v1/rooms", rooms_get, ACCESS_READ, RATE_REQUESTS},
     {METHOD_POST, "/v1/rooms", rooms_post, ACCESS_USER, RATE_REQUESTS},
@@ -43,6 +42,8 @@ static const struct route routes[] = {
     {METHOD_GET, ROOM "/here", room_here_get, ACCESS_READ, RATE_REQUESTS},
     {METHOD_PUT, ROOM "/here", room_here_put, ACCESS_USER, RATE_REQUESTS},
     {METHOD_DELETE, ROOM "/here", room_here_delete, ACCESS_USER, RATE_REQUESTS},
+    {METHOD_POST, ROOM "/read", room_read, ACCESS_USER, RATE_REQUESTS},
+    {METHOD_GET, "/v1/unread", unread_get, ACCESS_READ, RATE_REQUESTS},
     {METHOD_POST, "/v1/acks", acks_post, ACCESS_USER, RATE_REQUESTS},
     {METHOD_POST, "/v1/batch", batch_post, ACCESS_USER, RATE_NONE},
 

@@ -16,6 +16,15 @@ int reading_marker(struct ledger *ledger, const struct ledger_room *room,
 
 /* -- the rooms of a user ---------------------------------------------------------------------- */
 
+/* A room of the user; of the texts only its id. */
+struct room_of_user {
+    struct ledger_room room;
+    struct ledger_marker marker;
+};
+
+/* What is done with each; other than 0 ends the walk and is passed on. */
+typedef int (*room_visitor)(void *context, const struct room_of_user *of);
+
 struct room_list {
     struct arena *arena;
     struct room_of_user *rooms;
@@ -27,12 +36,13 @@ static int note_room(void *context, const struct ledger_room *room,
 {
     struct room_list *list = context;
     struct room_of_user *of = &list->rooms[list->count++];
-    *of = (struct room_of_user){.room = *room, .member = *member};
+    *of = (struct room_of_user){.room = *room, .marker = member->marker};
     return reading_keep(list->arena, &of->room.info.id);
 }
 
-int reading_each_room(struct ledger *ledger, place_number user, struct span from,
-                      struct arena *arena, room_visitor visit, void *context)
+/* All after `from`, in order of their ids. The visitor may ask the ledger. */
+static int each_room(struct ledger *ledger, place_number user, struct span from,
+                     struct arena *arena, room_visitor visit, void *context)
 {
     struct room_list list = {
         .arena = arena,
@@ -95,7 +105,7 @@ static int add_unread(void *context, const struct room_of_user *of)
 {
     struct unread_walk *walk = context;
     struct read_marker marker;
-    int err = reading_marker(walk->ledger, &of->room, &of->member.marker, &marker);
+    int err = reading_marker(walk->ledger, &of->room, &of->marker, &marker);
     if (err)
         return err;
     walk->unread += marker.unread;
@@ -107,7 +117,7 @@ int reading_unread_sums(struct ledger *ledger, place_number user, struct arena *
                         int64_t *ret_unread, int64_t *ret_mentions)
 {
     struct unread_walk walk = {.ledger = ledger};
-    int err = reading_each_room(ledger, user, (struct span){NULL, 0}, scratch, add_unread, &walk);
+    int err = each_room(ledger, user, (struct span){NULL, 0}, scratch, add_unread, &walk);
     *ret_unread = walk.unread;
     *ret_mentions = walk.mentions;
     return err;
@@ -120,8 +130,7 @@ int reading_unread(struct ledger *ledger, struct journal_read *read, struct aren
     int err = gather_reader(ledger, read, scratch, &scene);
     if (err || !scene.actor.place)
         return err;
-    return reading_each_room(ledger, scene.actor.place, (struct span){NULL, 0}, scratch, add_unread,
-                             &walk);
+    return each_room(ledger, scene.actor.place, (struct span){NULL, 0}, scratch, add_unread, &walk);
 }
 
 /* -- receipts --------------------------------------------------------------------------------- */
@@ -130,7 +139,7 @@ struct receipt_walk {
     struct ledger *ledger;
     struct journal_read *read;
     struct arena *scratch;
-    place_number user;
+    struct ledger_user user;
     const struct settings *settings;
     struct ledger_member *members; /* MEMBERS_AT_ONCE, those that moved */
     int member_count;
@@ -195,9 +204,9 @@ static int add_own(struct receipt_walk *walk, const struct room_of_user *of)
     struct read_receipt receipt = {
         .type = EVENT_MESSAGE_READ, .room = of->room.info.id, .user = walk->read->actor.user};
     /* Sending moves it without a note of the time, which its id has. */
-    if (of->member.marker.moved_ms < since_ms && (int64_t)of->member.marker.read.ms < since_ms)
+    if (of->marker.moved_ms < since_ms && (int64_t)of->marker.read.ms < since_ms)
         return 0;
-    int err = reading_marker(walk->ledger, &of->room, &of->member.marker, &receipt.marker);
+    int err = reading_marker(walk->ledger, &of->room, &of->marker, &receipt.marker);
     return err ? err : add_receipt(walk, &receipt);
 }
 
@@ -211,7 +220,7 @@ static int note_moved(void *context, const struct ledger_member *member)
         walk->last_user = member->user_id;
         err = reading_keep(walk->scratch, &walk->last_user);
     }
-    if (member->user == walk->user ||
+    if (member->user == walk->user.place ||
         (member->marker.moved_ms < since_ms && member->acked_at_ms < since_ms))
         return err;
     struct ledger_member *moved = &walk->members[walk->member_count++];
@@ -278,7 +287,7 @@ static int receipt_walk_init(struct receipt_walk *walk, struct ledger *ledger,
         .settings = settings,
     };
     int err = gather_reader(ledger, read, scratch, &scene);
-    walk->user = scene.actor.place;
+    walk->user = scene.actor;
     return err;
 }
 
@@ -287,12 +296,12 @@ int reading_receipts(struct ledger *ledger, const struct settings *settings,
 {
     struct receipt_walk walk;
     int err = receipt_walk_init(&walk, ledger, settings, read, scratch);
-    if (err || !walk.user)
+    if (err || !walk.user.place)
         return err;
     walk.members = arena_alloc(scratch, MEMBERS_AT_ONCE * sizeof(*walk.members));
     if (!walk.members)
         return ERR_MEMORY;
-    err = reading_each_room(ledger, walk.user, read->from, scratch, add_receipts, &walk);
+    err = each_room(ledger, walk.user.place, read->from, scratch, add_receipts, &walk);
     if (err < 0)
         return err;
     return reading_keep(&read->request.arena, &read->next);
@@ -304,7 +313,8 @@ static int add_acked(void *context, const struct room_of_user *of)
     const struct journal_read *read = walk->read;
     if (settings_is_quiet(walk->settings, of->room.info.member_count))
         return 0;
-    return add_delivered(walk, &of->room, walk->user, read->actor.user, read->after, read->upto);
+    return add_delivered(walk, &of->room, walk->user.place, read->actor.user, read->after,
+                         walk->user.acked);
 }
 
 int reading_delivered(struct ledger *ledger, const struct settings *settings,
@@ -312,7 +322,7 @@ int reading_delivered(struct ledger *ledger, const struct settings *settings,
 {
     struct receipt_walk walk;
     int err = receipt_walk_init(&walk, ledger, settings, read, scratch);
-    if (err || !walk.user)
+    if (err || !walk.user.place)
         return err;
-    return reading_each_room(ledger, walk.user, (struct span){NULL, 0}, scratch, add_acked, &walk);
+    return each_room(ledger, walk.user.place, (struct span){NULL, 0}, scratch, add_acked, &walk);
 }

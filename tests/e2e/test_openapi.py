@@ -133,6 +133,9 @@ def test_answers_about_messages(server, names):
         call(owner, "DELETE", ROOM + "/messages/{message}", **one).expect(200)
     call(owner, "PATCH", ROOM + "/messages/{message}", {"text": "z"}, **one).expect(409)
     call(owner, "GET", ROOM + "/messages", room=room)
+    for body, status in (({"upTo": "m"}, 200), ({"upTo": "none"}, 404), ({}, 400)):
+        call(owner, "POST", ROOM + "/read", body, room=room).expect(status)
+    call(owner, "GET", "/v1/unread").expect(200)
     for body in ({"cursor": "0-0"}, {"cursor": "0-0", "device": "d"}, {"cursor": "x"},
                  {"cursor": "18446744073709551615-0"}):
         call(owner, "POST", "/v1/acks", body)
@@ -155,8 +158,6 @@ def test_other_answers(server, names):
         call(user, "DELETE", "/v1/session/{session}", session="s")
         call(user, "DELETE", "/v1/session/{session}", session="none").expect(404)
     call(user, "GET", "/v1/poll")
-    call(user, "GET", "/v1/sync").expect(200)
-    call(user, "GET", "/v1/sync", query="?since=x").expect(200)
     call(user, "POST", "/v1/session").expect(200)
     call(user, "DELETE", "/v1/session").expect(204)
     call(user, "POST", "/v1/dev/token", {"userId": "x", "name": "X"}).expect(200)

@@ -162,8 +162,6 @@ static bool is_planned(enum event_type type)
     case EVENT_COMMAND_REFUSED:
     case EVENT_ROOM_STATS:
     case EVENT_PRESENCE_UPDATE:
-    case EVENT_MESSAGE_DELIVERED:
-    case EVENT_MESSAGE_READ:
         return true;
     default:
         return false;
