@@ -87,8 +87,13 @@ static void on_taken_away(struct here_call *call, int err)
     errand_refuse(of_call(call)->errand, of_call(call)->err, NULL);
 }
 
+/* Unless the journal could not say: then the spot stays, as it was allowed before. */
 static void on_no_longer_allowed(struct errand *errand, int err)
 {
+    if (errand->common.err) {
+        errand_refuse(errand, err, NULL);
+        return;
+    }
     struct here_errand *here = here_new(errand, HERE_REMOVE, on_taken_away);
     if (!here)
         return;
