@@ -52,9 +52,9 @@ enum event_type {
 const char *event_type_name(enum event_type type);
 bool event_type_is_durable(enum event_type type);
 /* True when one who watches a room without membership is shown events of this type. */
-/* Ephemeral and the newest makes older ones void: two of one group that name the same room and
- * user. 0: of none. */
-int event_type_state_group(enum event_type type);
 bool event_type_is_for_watchers(enum event_type type);
+/* Ephemeral and the newest makes older ones void: two of one group that name the same room, user
+ * and session. 0: of none. */
+int event_type_state_group(enum event_type type);
 
 #endif

@@ -48,6 +48,7 @@ struct frame {
     const char *user;     /* who joined, left, or is addressed; NULL if none */
     const char *spared;   /* session of `spared_user` that does not get it; NULL: none, or all */
     const char *spared_user; /* NULL if none */
+    const char *session;  /* of `user`, of which here_update tells; else NULL */
     const char *sender;   /* of a message that is told as it is committed; else NULL */
     struct frame *own;    /* ref; NULL: the same for `user` as for all */
     bool ends_watching;   /* the room may from here on not be watched without a grant */
@@ -67,6 +68,7 @@ struct frame_spec {
     bool target_edited;
     int64_t timestamp_ms;  /* 0: none in the JSON */
     struct span realm, room, user, spared, spared_user; /* data NULL: none */
+    struct span session;   /* data NULL: none */
     struct span sender;    /* data NULL: none */
     struct span body;      /* a JSON object: the members after type, id and timestamp */
     struct span own_body;  /* a JSON object for `own`; data NULL: none */

@@ -131,7 +131,8 @@ void hall_feed_failed(struct subscriber *subscriber);
 /* A frame, durable ones in journal order. Borrowed. */
 void hall_dispatch(struct hall *hall, struct frame *frame, int64_t now_ms);
 
-/* Gives an ephemeral frame to one subscriber alone, by the rules of a dispatched one. Borrowed. */
+/* Gives an ephemeral frame to one subscriber alone, by the rules of a dispatched one: one for a
+ * room only if its seat there is for it. Borrowed. */
 void hall_tell(struct subscriber *subscriber, struct frame *frame);
 /* Queues what was held back, as far as there is room: to be called when the queue is empty. */
 void hall_release(struct subscriber *subscriber);

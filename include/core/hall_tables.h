@@ -61,6 +61,8 @@ static inline bool moves_seats(const struct frame *frame)
     return is_move(frame) || (frame->bars_user && frame->room && frame->user);
 }
 
+/* Is this frame of AUDIENCE_ROOM for what the subscriber is in the room? */
+bool is_seated_for(const struct subscriber *subscriber, const struct frame *frame);
 /* Is this frame of AUDIENCE_USER for this session of the user? */
 bool is_addressed(const struct subscriber *subscriber, const struct frame *frame);
 /* The encoding of a frame that this subscriber is given. */

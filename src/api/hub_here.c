@@ -28,6 +28,8 @@ static struct frame *frame_of(const struct here_news *news)
         .audience = AUDIENCE_ROOM,
         .realm = news->realm,
         .room = news->room,
+        .user = news->user,
+        .session = news->session,
         .spared = news->by_session ? news->session : none,
         .spared_user = news->by_session ? news->user : none,
         .body = json_writer_text(&writer),

@@ -19,7 +19,7 @@ void hub_listen(struct hub *hub, struct hub_listener *listener)
 
 void hub_want_messages(struct hub *hub, int change)
 {
-    atomic_fetch_add_explicit(&hub->messages_wanted, change, memory_order_relaxed);
+    atomic_fetch_add(&hub->messages_wanted, change);
 }
 
 static void read_news(struct letter *letter)

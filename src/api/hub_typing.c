@@ -133,8 +133,7 @@ static struct span place(char **at, struct span name)
 void hub_typing_set(struct hub *hub, struct span realm, struct span room, struct span user,
                     bool types)
 {
-    /* Nobody types, nor is about to. */
-    if (!types && atomic_load_explicit(&hub->messages_wanted, memory_order_relaxed) == 0)
+    if (!types && !hub_typing_is_on(hub))
         return;
     struct start *start = malloc(sizeof(*start) + realm.len + room.len + user.len);
     if (!start)
@@ -149,6 +148,55 @@ void hub_typing_set(struct hub *hub, struct span realm, struct span room, struct
     /* A message that is sent when this is answered ends it, though the hub has not read it yet. */
     hub_want_messages(hub, 1);
     hub_post(hub, &start->letter);
+}
+
+bool hub_typing_is_on(struct hub *hub)
+{
+    return atomic_load(&hub->messages_wanted) > 0;
+}
+
+/* -- who types already -------------------------------------------------------------------- */
+
+static void read_listed(struct letter *letter)
+{
+    struct typing_call *call = container_of(letter, struct typing_call, letter);
+    call->on_done(call);
+}
+
+static void add_frame(void *context, const struct typing_news *news)
+{
+    struct typing_call *call = context;
+    if (call->frame_count == call->frame_size) {
+        int size = call->frame_size ? 2 * call->frame_size : 4;
+        struct frame **frames = realloc(call->frames, (size_t)size * sizeof(*frames));
+        if (!frames)
+            return;
+        call->frames = frames;
+        call->frame_size = size;
+    }
+    struct frame *frame = frame_of(news);
+    if (frame)
+        call->frames[call->frame_count++] = frame;
+}
+
+static void read_list(struct letter *letter)
+{
+    struct typing_call *call = container_of(letter, struct typing_call, letter);
+    struct hub *hub = call->hub;
+    for (struct span rest = call->rooms; rest.len > 0;) {
+        struct span room = span_text(rest.data);
+        typing_visit(&hub->typing, call->realm, room, hub->now_ms, add_frame, call);
+        rest = span_of(rest.data + room.len + 1, rest.len - room.len - 1);
+    }
+    letter->on_read = read_listed;
+    worker_post(call->home, letter);
+}
+
+void hub_typing_list(struct hub *hub, struct typing_call *call)
+{
+    call->hub = hub;
+    call->letter.on_read = read_list;
+    hub_post(hub, &call->letter);
 }
 
 /* -- life --------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "api/blocks.h"
 #include "api/desk.h"
 #include "api/ticket.h"
+#include "api/typing_snapshot.h"
 #include "base/err.h"
 #include "base/metric.h"
 
@@ -294,6 +295,8 @@ static void on_queued(struct subscriber *subscriber)
 static void on_live(struct subscriber *subscriber, bool first)
 {
     look_later(of_reader(reader_of(subscriber)));
+    if (first)
+        typing_snapshot_ask(reader_of(subscriber));
 }
 
 static void on_broken(struct subscriber *subscriber)

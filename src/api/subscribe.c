@@ -7,6 +7,7 @@
 #include "api/desk.h"
 #include "api/refusal.h"
 #include "api/routes.h"
+#include "api/typing_snapshot.h"
 #include "base/err.h"
 #include "base/metric.h"
 
@@ -162,9 +163,11 @@ static void on_queued(struct subscriber *subscriber)
 
 static void on_live(struct subscriber *subscriber, bool first)
 {
-    if (first)
-        reader_push(reader_of(subscriber),
-                    block_caught_up(subscriber_reached(subscriber), subscriber->replayed));
+    if (!first)
+        return;
+    struct reader *reader = reader_of(subscriber);
+    reader_push(reader, block_caught_up(subscriber_reached(subscriber), subscriber->replayed));
+    typing_snapshot_ask(reader);
 }
 
 static void on_free(struct reader *reader)

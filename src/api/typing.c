@@ -33,8 +33,10 @@ static void on_start_allowed(struct errand *errand)
     answer(errand, true);
 }
 
+/* Whoever may know of the room may stop, muted or not. */
 static void on_stop_allowed(struct errand *errand)
 {
+    set(errand, false);
     answer(errand, false);
 }
 
@@ -52,11 +54,11 @@ void room_typing_post(struct request *request)
         errand_refuse(errand, ERR_INVALID_FIELD, "typing");
         return;
     }
-    errand->command.kind = COMMAND_TYPING;
-    if (!json_read_bool(&errand->reader, "typing", false)) {
-        /* Whoever may no longer post may still stop. */
-        set(errand, false);
+    if (json_read_bool(&errand->reader, "typing", false)) {
+        errand->command.kind = COMMAND_TYPING;
+        errand_read(errand, READ_ACCESS);
+    } else {
         errand->on_done = on_stop_allowed;
+        errand_read(errand, READ_ROOM);
     }
-    errand_read(errand, READ_ACCESS);
 }

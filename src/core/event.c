@@ -30,6 +30,7 @@ int event_type_state_group(enum event_type type)
     case EVENT_MESSAGE_DELIVERED:
     case EVENT_MESSAGE_READ:
     case EVENT_ROOM_STATS:
+    case EVENT_HERE_UPDATE:
         return (int)type;
     case EVENT_USER_TYPING:
     case EVENT_USER_STOPPED_TYPING:

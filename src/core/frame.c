@@ -117,7 +117,7 @@ static struct frame *frame_alloc(const struct frame_spec *spec, size_t wire)
 {
     size_t names = name_bytes(spec->realm) + name_bytes(spec->room) + name_bytes(spec->user) +
                    name_bytes(spec->spared) + name_bytes(spec->spared_user) +
-                   name_bytes(spec->sender);
+                   name_bytes(spec->session) + name_bytes(spec->sender);
     struct frame *frame = malloc(sizeof(*frame) + names + wire);
     if (!frame)
         return NULL;
@@ -139,6 +139,7 @@ static struct frame *frame_alloc(const struct frame_spec *spec, size_t wire)
     frame->user = place_name(&at, spec->user);
     frame->spared = place_name(&at, spec->spared);
     frame->spared_user = place_name(&at, spec->spared_user);
+    frame->session = place_name(&at, spec->session);
     frame->sender = place_name(&at, spec->sender);
     frame->wire = at;
     return frame;

@@ -21,7 +21,8 @@ static bool same_state(const struct frame *a, const struct frame *b)
     return event_type_state_group((enum event_type)a->type) ==
                event_type_state_group((enum event_type)b->type) &&
            a->audience == b->audience && same_name(a->user, b->user) &&
-           same_name(a->room, b->room) && same_name(a->spared_user, b->spared_user);
+           same_name(a->room, b->room) && same_name(a->session, b->session) &&
+           (a->session || same_name(a->spared_user, b->spared_user));
 }
 
 static struct held *held_grow(struct held *held)
@@ -74,8 +75,10 @@ void hall_release(struct subscriber *subscriber)
         return;
     for (; released < held->count; released++) {
         struct frame *frame = version_for(held->frames[released], subscriber);
-        if (!queue_has_room(subscriber, frame) ||
-            subscriber_push_own(subscriber, frame, false) != 0)
+        /* It may have left the room since. */
+        bool is_meant = frame->audience != AUDIENCE_ROOM || is_seated_for(subscriber, frame);
+        if (is_meant && (!queue_has_room(subscriber, frame) ||
+                         subscriber_push_own(subscriber, frame, false) != 0))
             break;
         frame_unref(held->frames[released]);
     }

@@ -18,6 +18,15 @@ bool is_addressed(const struct subscriber *subscriber, const struct frame *frame
     return room && follow_find(subscriber, room);
 }
 
+bool is_seated_for(const struct subscriber *subscriber, const struct frame *frame)
+{
+    const struct hall_room *room = realm_find_room(subscriber->realm, frame->room);
+    const struct follow *follow = room ? follow_find(subscriber, room) : NULL;
+    return follow && (follow->member ||
+                      (follow->readable &&
+                       event_type_is_for_watchers((enum event_type)frame->type)));
+}
+
 bool is_spared(const struct subscriber *subscriber, const struct frame *frame)
 {
     if (!frame->spared_user || strcmp(frame->spared_user, subscriber->user->name) != 0)
@@ -108,6 +117,9 @@ void push_live(struct subscriber *subscriber, struct frame *frame)
 void hall_tell(struct subscriber *subscriber, struct frame *frame)
 {
     assert(event_id_is_none(frame->id));
+    if (subscriber->state == SUBSCRIBER_NEW || subscriber->state == SUBSCRIBER_ENDED ||
+        (frame->audience == AUDIENCE_ROOM && !is_seated_for(subscriber, frame)))
+        return;
     push_live(subscriber, frame);
 }
 

@@ -203,6 +203,12 @@ def test_it_ends_at_once_by_leaving_and_removal(server, scene):
     owner.delete(room_path(room, "members", alice.name)).expect(200)
     sees(onlooker, alice, "tab", None, room)
     assert listed(owner, room) == []
+    alice.join(room)
+    put(alice, room, "tab", {"x": 3})
+    sees(onlooker, alice, "tab", {"x": 3}, room)
+    owner.put(room_path(room, "bans", alice.name), {}).expect(200)
+    sees(onlooker, alice, "tab", None, room)
+    put(alice, room, "tab", status=403)
 
 
 def test_a_deleted_room_has_nobody(server, scene):

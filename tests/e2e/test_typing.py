@@ -152,6 +152,22 @@ def test_it_ends_by_leaving_and_removal(server, scene):
     onlooker.sees(alice, False)
 
 
+def test_bans_mutes_and_typing(scene):
+    alice, other, onlooker, room = scene
+    types(alice, room)
+    onlooker.sees(alice)
+    onlooker.user.put(room_path(room, "bans", alice.name), {}).expect(200)
+    onlooker.sees(alice, False)
+    alice.post(room_path(room, "typing"), {"typing": True}).expect(403, "banned")
+    types(other, room)
+    onlooker.sees(other)
+    until = int(time.time() * 1000) + 60000
+    onlooker.user.put(room_path(room, "members", other.name), {"mutedUntil": until}).expect(200)
+    other.post(room_path(room, "typing"), {"typing": True}).expect(403, "muted")
+    types(other, room, False)  # whoever may no longer type may still stop
+    onlooker.sees(other, False)
+
+
 def test_a_deleted_room_has_no_typing(server, names, scene):
     alice, other, onlooker, room = scene
     types(alice, room)
@@ -229,6 +245,70 @@ def test_a_poll_is_told(server, scene):
     onlooker.sees(alice, False)
     assert [event["type"] for event in poller.once(wait=25)] == ["user_stopped_typing"]
     poller.close()
+
+
+def test_who_comes_is_told_who_types_already(server, names, scene):
+    alice, other, onlooker, room = scene
+    second = onlooker.user.create(names("second"))
+    alice.join(second)
+    types(alice, room)
+    types(alice, second)
+    onlooker.sees(alice)
+    onlooker.sees(alice)
+    for _ in range(4):  # whichever worker takes it
+        with onlooker.user.stream() as fresh:
+            fresh.open()
+            told = [fresh.take(), fresh.take()]
+        assert {event.type for event in told} == {"user_typing"}
+        assert {event["roomId"] for event in told} == {room, second}
+        assert all(0 < event["expiresInMs"] < TIMEOUT_MS for event in told), told
+    with other.stream(since=onlooker.user.send(room)["id"]) as resumed:
+        resumed.open()
+        assert resumed.take()["roomId"] == room, "not of the room that it is not in"
+        types(alice, room, False)
+        assert resumed.take().type == "user_stopped_typing"
+    for user, query in ((alice.name, {}), (names("watcher"), {"watch": room})):
+        with server.user(user).stream(**query) as stream:
+            stream.open()
+            sent = onlooker.user.send(room)
+            assert stream.take().id == sent["id"], "not for this one"
+
+
+def test_a_poll_is_told_who_types_already(server, scene):
+    alice, other, onlooker, room = scene
+    types(alice, room)
+    onlooker.sees(alice)
+    poller = server.user(other.name).poller(session="poll")
+    told = poller.once() or poller.once(wait=25)
+    assert [(event["type"], event["userId"]) for event in told] == [("user_typing", alice.name)]
+    poller.close()
+
+
+def test_a_slow_reader_is_told_the_newest(start, names):
+    server = start(typing__throttle="0ms", typing__timeout="30s", sse__queue_bytes="16k",
+                   limits__typing=0)
+    owner, alice, other, room = everyone(server, names)
+    other.join(room)
+    slow, quick = other.stream(receive_bytes=4096), Onlooker(server, owner.name, room)
+    slow.open()
+    types(alice, room)
+    quick.sees(alice)
+    slow.until("user_typing")
+    for _ in range(60):  # until its queue is full and dropped, and full again
+        alice.send(room, "x" * 16000)
+        types(alice, room)
+        types(alice, room, False)
+    last = alice.send(room, "the last")["id"]
+    quick.stream.until("new_message", where=lambda event: event.id == last)
+    slow.until("new_message", where=lambda event: event.id == last)
+    types(owner, room)
+    slow.until("user_typing", where=lambda event: event["userId"] == owner.name)
+    of_alice = [event.type for event in slow.of("user_typing", "user_stopped_typing")
+                if event["userId"] == alice.name]
+    assert of_alice[-1] == "user_stopped_typing"
+    assert server.metric("queue_overflows_total") >= 1
+    slow.close()
+    quick.close()
 
 
 def test_it_is_never_in_the_journal(server, scene):

@@ -269,6 +269,106 @@ static void test_states_outlive_a_fall_back(void **state)
     leave(&hall, &subscriber);
 }
 
+/* Something that bob does in the room, told by the hall to all its members. */
+static void dispatch_state(struct hall *hall, enum event_type type, const char *session, bool by_it)
+{
+    char body[BODY_BYTES + 32];
+    snprintf(body, sizeof(body), "{\"filler\":\"%0*d\"}", BODY_BYTES, 0);
+    const struct span none = {NULL, 0};
+    struct frame_spec spec = {
+        .type = type,
+        .audience = AUDIENCE_ROOM,
+        .realm = span_text("main"),
+        .room = span_text("room"),
+        .user = session ? span_text("bob") : none,
+        .session = session ? span_text(session) : none,
+        .spared_user = session && !by_it ? none : span_text("bob"),
+        .spared = by_it ? span_text(session) : none,
+        .body = span_text(body),
+    };
+    struct frame *frame;
+    assert_int_equal(frame_new(&spec, &frame), 0);
+    hall_dispatch(hall, frame, 0);
+    frame_unref(frame);
+}
+
+static void expect_of_room(struct subscriber *subscriber, enum event_type type,
+                           const char *session, bool by_it)
+{
+    assert_true(subscriber->queue_count > 0);
+    struct frame *frame = subscriber_take(subscriber);
+    assert_int_equal(frame->type, type);
+    assert_int_equal(frame->spared != NULL, by_it);
+    if (session)
+        assert_string_equal(frame->session, session);
+    frame_unref(frame);
+    if (subscriber->queue_count == 0)
+        hall_release(subscriber);
+}
+
+/* Typing by room and user, here by room and session, whoever is spared. */
+static void test_what_makes_a_state_of_a_room_void(void **state)
+{
+    struct hall hall;
+    struct hall_limits limits = {QUEUE_BYTES, 1 << 20, 60000};
+    struct subscriber subscriber;
+    hall_init(&hall, &limits);
+    enter(&hall, &subscriber, 0);
+    hall_replay(&subscriber);
+    for (uint64_t number = 101; number < 105; number++)
+        dispatch(&hall, number);
+    dispatch_state(&hall, EVENT_USER_TYPING, NULL, false);
+    dispatch_state(&hall, EVENT_HERE_UPDATE, "one", true);
+    dispatch_state(&hall, EVENT_HERE_UPDATE, "two", true);
+    assert_non_null(subscriber.held);
+    dispatch_state(&hall, EVENT_HERE_UPDATE, "one", false);
+    dispatch_state(&hall, EVENT_USER_STOPPED_TYPING, NULL, false);
+    expect(&subscriber, EVENT_CAUGHT_UP, 100);
+    for (uint64_t number = 101; number < 105; number++)
+        expect(&subscriber, EVENT_NEW_MESSAGE, number);
+    hall_release(&subscriber);
+    expect_of_room(&subscriber, EVENT_USER_STOPPED_TYPING, NULL, false);
+    expect_of_room(&subscriber, EVENT_HERE_UPDATE, "one", false);
+    expect_of_room(&subscriber, EVENT_HERE_UPDATE, "two", true);
+    assert_null(subscriber.held);
+    leave(&hall, &subscriber);
+}
+
+static void test_states_of_a_room_are_for_those_in_it(void **state)
+{
+    struct hall hall;
+    struct hall_limits limits = {QUEUE_BYTES, 1 << 20, 60000};
+    struct subscriber subscriber;
+    hall_init(&hall, &limits);
+    enter(&hall, &subscriber, 0);
+    hall_replay(&subscriber);
+    for (uint64_t number = 101; number < 105; number++)
+        dispatch(&hall, number);
+    dispatch_state(&hall, EVENT_USER_TYPING, NULL, false);
+    assert_non_null(subscriber.held);
+    struct frame_spec spec = {
+        .type = EVENT_USER_LEFT,
+        .audience = AUDIENCE_ROOM,
+        .id = {1000, 105},
+        .realm = span_text("main"),
+        .room = span_text("room"),
+        .user = span_text("alice"),
+        .body = span_text("{}"),
+    };
+    struct frame *left;
+    assert_int_equal(frame_new(&spec, &left), 0);
+    hall_dispatch(&hall, left, 0);
+    frame_unref(left);
+    expect(&subscriber, EVENT_CAUGHT_UP, 100);
+    for (uint64_t number = 101; number < 105; number++)
+        expect(&subscriber, EVENT_NEW_MESSAGE, number);
+    expect(&subscriber, EVENT_USER_LEFT, 105);
+    hall_release(&subscriber);
+    assert_int_equal(subscriber.queue_count, 0);
+    assert_null(subscriber.held);
+    leave(&hall, &subscriber);
+}
+
 static void test_too_many_states_break_the_reader(void **state)
 {
     struct hall hall;
@@ -365,6 +465,8 @@ int main(void)
         cmocka_unit_test(test_history_of_a_room_that_is_left_ends),
         cmocka_unit_test(test_the_newest_state_wins),
         cmocka_unit_test(test_states_outlive_a_fall_back),
+        cmocka_unit_test(test_what_makes_a_state_of_a_room_void),
+        cmocka_unit_test(test_states_of_a_room_are_for_those_in_it),
         cmocka_unit_test(test_too_many_states_break_the_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
