@@ -36,7 +36,7 @@ enum route_rate { RATE_NONE, RATE_REQUESTS, RATE_MESSAGES, RATE_TYPING, RATE_STR
 
 struct route {
     enum method method;
-    const char *pattern; /* "/v1/rooms/{room}/messages/{message}"; {user}, {session} likewise */
+    const char *pattern; /* "/v1/rooms/{room}/messages/{message}"; others likewise */
     void (*handle)(struct request *request);
     enum route_access access;
     enum route_rate rate;
@@ -122,6 +122,8 @@ void messages_get(struct request *request);
 void message_get(struct request *request);
 void message_patch(struct request *request);
 void message_delete(struct request *request);
+void reaction_put(struct request *request);
+void reaction_delete(struct request *request);
 void events_post(struct request *request);
 void room_typing_post(struct request *request);
 void room_here_get(struct request *request);

@@ -43,6 +43,9 @@
 #define HERE_SESSIONS_OF_ROOM_MAX 500 /* sessions that are here in a room */
 #define HELD_MAX 512                  /* states held back for one slow reader */
 #define HISTORY_MESSAGES_MAX 8000     /* a stream begins with, over all rooms */
+#define REACTION_CHARACTERS_MAX 32    /* code points of a reaction's key */
+#define REACTION_KEYS_MAX 50          /* of one message */
+#define REACTION_USERS_SHOWN 10       /* of one key, in history */
 #define HISTORY_LIMIT_MAX 100         /* messages of one page of history */
 #define MEMBERS_PAGE_MAX 100          /* members of one page */
 #define ROOMS_PAGE_MAX 100            /* rooms of one page */

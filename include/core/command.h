@@ -29,6 +29,8 @@ enum command_kind {
     COMMAND_EDIT_MESSAGE,  /* room, message_id, body: the new content, without the sender;
                               mentions */
     COMMAND_DELETE_MESSAGE, /* room, message_id */
+    COMMAND_ADD_REACTION,   /* room, message_id, key */
+    COMMAND_REMOVE_REACTION, /* room, message_id, key */
     COMMAND_TYPING,        /* room; only asked about, never appended */
     COMMAND_HERE,          /* room; likewise */
     COMMAND_READ,          /* room; message_id or else cursor: the marker moves there */
@@ -87,7 +89,8 @@ struct ban_spec {
 struct outcome {
     int err;                 /* ERR_OK or why nothing was done */
     bool repeated;           /* the command had been carried out before: the first answer; of
-                                EDIT_MESSAGE and DELETE_MESSAGE: nothing was left to do */
+                                EDIT_MESSAGE, DELETE_MESSAGE and reactions: nothing
+                                was left to do */
     bool created;            /* PUT_ROOM, JOIN: the room is new */
     struct event_id id;      /* first event made; of a repeat the first one's; 0-0 if none */
     int64_t timestamp_ms;    /* of that event */
@@ -116,6 +119,8 @@ struct command {
     struct span message_id;  /* data NULL: none was given */
     struct span body;        /* JSON object: the event's members after type, id, timestamp */
     struct span thread_id;   /* SEND_MESSAGE: `threadId`, also in body; data NULL: none */
+    struct span reply_to;    /* SEND_MESSAGE: `replyTo`, likewise */
+    struct span key;         /* of a reaction */
     struct span type_name;   /* CUSTOM_EVENT: `custom.…` */
     const struct span *mentions; /* SEND_MESSAGE, EDIT_MESSAGE: user ids, also in body */
     int mention_count;

@@ -11,6 +11,9 @@
 bool ident_is_valid(struct span text);
 /* The same, and `| + =`. */
 bool ident_is_user(struct span text);
+/* The key of a reaction: 1 to REACTION_CHARACTERS_MAX characters without control characters.
+ * `text` is well-formed UTF-8. */
+bool ident_is_reaction(struct span text);
 /* As ident_is_valid, and not of the form digits-digits. */
 bool ident_is_message(struct span text);
 

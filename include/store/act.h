@@ -62,6 +62,14 @@ MUST_CHECK int act_subscribe_presence(struct act *act);
 MUST_CHECK int act_unsubscribe_presence(struct act *act);
 MUST_CHECK int act_edit_message(struct act *act);
 MUST_CHECK int act_delete_message(struct act *act);
+MUST_CHECK int act_add_reaction(struct act *act);
+MUST_CHECK int act_remove_reaction(struct act *act);
+
+/* What the command's message answers must be there, and what it names as its thread must be no
+ * reply itself; else refused. `*ret_root` 0-0: none, or one that is no longer kept. */
+MUST_CHECK int act_check_references(struct act *act, struct event_id *ret_root);
+/* A reply of the thread was deleted. */
+MUST_CHECK int act_uncount_reply(struct act *act, const struct ledger_event *message);
 
 /* Takes the content of a message of the act's room that is not deleted out of it and its edits,
  * and tells so; everything that hangs on it goes with it. act_begin was called. `message` is as the

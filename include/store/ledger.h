@@ -153,6 +153,15 @@ static inline struct frame_spec ledger_frame_spec(const struct ledger_event *eve
     };
 }
 
+/* Reactions of one key to a message. */
+struct ledger_reaction {
+    struct span key;
+    int64_t count;
+    bool mine;                               /* of the one who asks */
+    struct span users[REACTION_USERS_SHOWN]; /* ids, the first that came and are still there */
+    int user_count;
+};
+
 /* What remains of a command that leaves no message. */
 struct ledger_once {
     place_number sender;
@@ -186,6 +195,7 @@ struct ledger_range {
 typedef int (*ledger_event_visitor)(void *context, const struct ledger_event *event);
 typedef int (*ledger_id_visitor)(void *context, struct event_id id, place_number place,
                                  enum event_type type);
+typedef int (*ledger_reaction_visitor)(void *context, const struct ledger_reaction *reaction);
 typedef int (*ledger_member_visitor)(void *context, const struct ledger_member *member);
 typedef int (*ledger_ban_visitor)(void *context, const struct ledger_ban *ban);
 typedef int (*ledger_room_visitor)(void *context, const struct ledger_room *room,
@@ -301,6 +311,27 @@ struct ledger_ops {
     /* The edits of a message that are kept, above `after`, in order, at most `limit`. */
     int (*edits)(struct ledger *ledger, place_number room, struct event_id message,
                  struct event_id after, int limit, ledger_id_visitor visit, void *context);
+    /* Reactions to a message of a room, which is kept. ERR_NOT_FOUND when the user has none. */
+    int (*reaction_find)(struct ledger *ledger, place_number room, struct event_id message,
+                         struct span key, place_number user);
+    /* The user has none of that key yet. Ids rise. */
+    int (*reaction_add)(struct ledger *ledger, place_number room, struct event_id message,
+                        struct span key, place_number user, struct event_id added);
+    /* The user has it. */
+    int (*reaction_remove)(struct ledger *ledger, place_number room, struct event_id message,
+                           struct span key, place_number user);
+    int (*reactions_clear)(struct ledger *ledger, place_number room, struct event_id message);
+    /* How many keys there are, and whether `key` is one of them. */
+    int (*reaction_keys)(struct ledger *ledger, place_number room, struct event_id message,
+                         struct span key, int *ret_count, bool *ret_has);
+    /* One for each key, in the order they came. `user`: who asks, may be 0. */
+    int (*reactions)(struct ledger *ledger, place_number room, struct event_id message,
+                     place_number user, struct arena *arena, ledger_reaction_visitor visit,
+                     void *context);
+    /* A counter kept with a message: its replies. Goes with it. */
+    int (*replies_add)(struct ledger *ledger, place_number room, struct event_id message,
+                       int change);
+    int (*replies)(struct ledger *ledger, place_number room, struct event_id message, int64_t *ret);
     /* The last entry that is kept with an id at or below `id`: its id and number.
      * ERR_NOT_FOUND if there is none. */
     int (*event_at_or_below)(struct ledger *ledger, place_number realm, struct event_id id,

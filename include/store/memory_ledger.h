@@ -15,11 +15,26 @@
 #include "base/settings.h"
 #include "store/ledger.h"
 
+/* One who reacted. */
+struct memory_fan {
+    place_number user;
+    UT_hash_handle hh; /* which keeps the order of adding */
+};
+
+/* Reactions of one key to a message. */
+struct memory_reaction {
+    struct memory_reaction *next;
+    struct span key; /* owned */
+    struct memory_fan *fans;
+};
+
 struct memory_event {
     struct ledger_event event; /* texts within this allocation */
     bool trimmed;
     char *rewritten;             /* owned; the body, once it is another */
     struct memory_events *edits; /* owned; of a message, NULL: none */
+    struct memory_reaction *reactions; /* owned list, in order of adding */
+    int64_t replies;             /* in its thread, not deleted */
     UT_hash_handle hh;           /* in room.messages_by_id, of a message */
 };
 
@@ -217,6 +232,7 @@ void memory_room_free(struct memory_room *room);
 void memory_markers_trim(struct memory_ledger *ledger, struct memory_room *room,
                          const struct ledger_event *message);
 void memory_markers_free(struct memory_room *room);
+void memory_reactions_free(struct memory_event *message);
 /* Notes that an event is about an earlier one. ERR_MEMORY. */
 MUST_CHECK int memory_edit_note(struct memory_ledger *ledger, place_number realm,
                                 struct memory_event *event);
@@ -233,5 +249,6 @@ void memory_message_ops(struct ledger_ops *ops);
 void memory_marker_ops(struct ledger_ops *ops);
 void memory_presence_ops(struct ledger_ops *ops);
 void memory_edit_ops(struct ledger_ops *ops);
+void memory_reaction_ops(struct ledger_ops *ops);
 
 #endif

@@ -33,6 +33,11 @@ MUST_CHECK int reading_people(struct ledger *ledger, const struct settings *sett
 MUST_CHECK int reading_floor(struct ledger *ledger, const struct ledger_room *room,
                              place_number user, bool privileged, struct event_id *ret);
 
+/* Adds what hangs on a message of the room, `reactions` and `replyCount`, to the JSON object that
+ * shows it. `user`: who asks, may be 0. */
+MUST_CHECK int reading_adorn(struct ledger *ledger, place_number room, struct event_id message,
+                             place_number user, struct arena *arena, struct span *json);
+
 /* The event as `user` sees it. */
 MUST_CHECK int reading_frame(const struct ledger_event *event, struct span realm, struct span user,
                              struct frame **ret);

@@ -22,4 +22,8 @@ MUST_CHECK int scene_is_banned(struct ledger *ledger, place_number room, place_n
 MUST_CHECK int scene_gather(struct ledger *ledger, const struct command *command, int64_t now_ms,
                             struct arena *arena, struct scene *ret);
 
+/* ERR_NOT_FOUND when the actor may not see this message of the room in its history. */
+MUST_CHECK int scene_check_shown(struct ledger *ledger, const struct scene *scene,
+                                 const struct actor *actor, struct event_id message);
+
 #endif

@@ -6,7 +6,7 @@
  * MODEL  sqlite_lock          keeps a second process out, for as long as the descriptor is open
  *        sqlite_open_writer   makes or checks the file, migrates it, prepares the statements
  *        sqlite_open_reader   only after the writer, and closed before it
- *        A statement is a `-- name: x` block of src/store/sql/queries.sql, prepared once for
+ *        A statement is a `-- name: x` block of src/store/sql/queries*.sql, prepared once for
  *        each connection and named SQL_x here. Readers prepare those that only read.
  * BOUNDS the page caches by SQLITE_WRITER_CACHE_KB and SQLITE_READER_CACHE_KB.
  * Floor: store. A connection belongs to one thread at a time. */

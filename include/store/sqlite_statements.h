@@ -1,4 +1,4 @@
-/* The named statements of src/store/sql/queries.sql.
+/* The named statements of src/store/sql/queries*.sql.
  *
  * Floor: store. The statements belong to the connection they were prepared for. */
 #ifndef TIDINGS_STORE_SQLITE_STATEMENTS_H
@@ -30,6 +30,9 @@
     X(ids_up) X(ids_down) X(message_ids_up) X(message_ids_down) X(thread_ids_up)                   \
     X(thread_ids_down) X(realm_ids)                                                                \
     X(event_rewrite) X(edits)                                                                      \
+    X(reaction_find) X(reaction_add) X(reaction_remove) X(reaction_users) X(reaction_clear)        \
+    X(reaction_key_raise) X(reaction_key_lower) X(reaction_key_drop) X(reaction_keys)              \
+    X(reaction_key_count) X(reaction_key_clear) X(thread_replies) X(thread_count)                  \
     X(message_at_or_below) X(message_find) X(messages_of_sender) X(messages_of_sender_in_room)     \
     X(last_message_of_sender)                                                                      \
     X(once_find) X(once_add)                                                                       \

@@ -10,6 +10,8 @@ static const struct batch_command commands[] = {
     {"chat_message", METHOD_POST, ROOM "/messages"},
     {"edit_message", METHOD_PATCH, MESSAGE},
     {"delete_message", METHOD_DELETE, MESSAGE},
+    {"add_reaction", METHOD_PUT, MESSAGE "/reactions/{key}"},
+    {"remove_reaction", METHOD_DELETE, MESSAGE "/reactions/{key}"},
     {"custom_event", METHOD_POST, ROOM "/events"},
     {"create_room", METHOD_POST, "/v1/rooms"},
     {"put_room", METHOD_PUT, ROOM},

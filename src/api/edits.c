@@ -1,4 +1,4 @@
-/* What is done to a message after it was sent: editing and deleting it. */
+/* What is done to a message after it was sent: editing it, deleting it, reacting to it. */
 #include "api/content.h"
 #include "api/errand.h"
 #include "api/rates.h"
@@ -91,4 +91,31 @@ void message_delete(struct request *request)
     struct errand *errand = errand_about(request, COMMAND_DELETE_MESSAGE, on_deleted);
     if (errand)
         errand_append(errand);
+}
+
+static void on_reaction(struct errand *errand)
+{
+    struct json_writer writer;
+    begin_answer(errand, &writer);
+    json_writer_member_string(&writer, "key", errand->command.key);
+    end_answer(errand, &writer);
+}
+
+static void react(struct request *request, enum command_kind kind)
+{
+    struct errand *errand = errand_about(request, kind, on_reaction);
+    if (!errand)
+        return;
+    errand->command.key = request_parameter(request, 2);
+    errand_append(errand);
+}
+
+void reaction_put(struct request *request)
+{
+    react(request, COMMAND_ADD_REACTION);
+}
+
+void reaction_delete(struct request *request)
+{
+    react(request, COMMAND_REMOVE_REACTION);
 }

@@ -82,6 +82,7 @@ static void send_content(struct errand *errand, const struct content *content)
         err = content_digest(content, command->digest);
     command->message_id = content->message_id;
     command->thread_id = content->thread_id;
+    command->reply_to = content->reply_to;
     command->type_name = content->type_name;
     command->body = errand_keep(errand, &writer);
     if (!err && !command->body.data)

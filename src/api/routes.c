@@ -37,6 +37,10 @@ static const struct route routes[] = {
     {METHOD_GET, ROOM "/messages/{message}", message_get, ACCESS_READ, RATE_REQUESTS},
     {METHOD_PATCH, ROOM "/messages/{message}", message_patch, ACCESS_USER, RATE_REQUESTS},
     {METHOD_DELETE, ROOM "/messages/{message}", message_delete, ACCESS_USER, RATE_REQUESTS},
+    {METHOD_PUT, ROOM "/messages/{message}/reactions/{key}", reaction_put, ACCESS_USER,
+     RATE_REQUESTS},
+    {METHOD_DELETE, ROOM "/messages/{message}/reactions/{key}", reaction_delete, ACCESS_USER,
+     RATE_REQUESTS},
     {METHOD_POST, ROOM "/events", events_post, ACCESS_USER, RATE_MESSAGES},
     {METHOD_POST, ROOM "/typing", room_typing_post, ACCESS_USER, RATE_TYPING},
     {METHOD_GET, ROOM "/here", room_here_get, ACCESS_READ, RATE_REQUESTS},
@@ -183,6 +187,7 @@ static const struct {
     {"{user}", "userId", ident_is_user},
     {"{message}", "messageId", ident_is_message},
     {"{session}", "sessionId", ident_is_valid},
+    {"{key}", "key", ident_is_reaction},
 };
 
 static size_t parameter_kind(struct span brace)

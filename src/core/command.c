@@ -254,6 +254,19 @@ static int decide_edit(const struct standing *standing)
     return facts->message_deleted ? ERR_MESSAGE_DELETED : 0;
 }
 
+/* Whoever has a voice may, also where only the high ones post. */
+static int decide_reaction(const struct standing *standing)
+{
+    const struct facts *facts = standing->facts;
+    bool adds = standing->command->kind == COMMAND_ADD_REACTION;
+    int err = check_voice(standing);
+    if (err)
+        return err;
+    if (!facts->message_exists)
+        return ERR_NOT_FOUND;
+    return adds && facts->message_deleted ? ERR_MESSAGE_DELETED : 0;
+}
+
 /* One's own may be taken back also when muted, or after leaving. */
 static int decide_delete(const struct standing *standing)
 {
@@ -304,6 +317,9 @@ int command_decide(const struct command *command, const struct facts *facts,
         return decide_edit(&standing);
     case COMMAND_DELETE_MESSAGE:
         return decide_delete(&standing);
+    case COMMAND_ADD_REACTION:
+    case COMMAND_REMOVE_REACTION:
+        return decide_reaction(&standing);
     case COMMAND_ACK:
     case COMMAND_PROFILE:
     case COMMAND_CHOOSE_PRESENCE:

@@ -29,6 +29,19 @@ bool ident_is_user(struct span text)
     return is_made_of(text, "._:@~-|+=");
 }
 
+bool ident_is_reaction(struct span text)
+{
+    size_t characters = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        bool upper = c == 0xc2 && i + 1 < text.len && (unsigned char)text.data[i + 1] < 0xa0;
+        if (c < 0x20 || c == 0x7f || upper)
+            return false;
+        characters += (c & 0xc0) != 0x80;
+    }
+    return characters > 0 && characters <= REACTION_CHARACTERS_MAX;
+}
+
 static bool is_digits(struct span text)
 {
     for (size_t i = 0; i < text.len; i++) {

@@ -255,7 +255,11 @@ static int post(struct act *act)
         event.type_name = command->type_name;
     }
     struct frame *frame;
-    int err = act_frame(act, &event, &frame);
+    struct event_id root;
+    int err = act_check_references(act, &root);
+    if (err || command->outcome.err)
+        return err;
+    err = act_frame(act, &event, &frame);
     if (err == ERR_FULL)
         return act_refuse(act, ERR_BODY_TOO_LARGE);
     if (err)
@@ -266,6 +270,8 @@ static int post(struct act *act)
         return err;
     }
     err = act_store(act, &event, frame);
+    if (!err && !event_id_is_none(root))
+        err = act->ledger->ops->replies_add(act->ledger, event.place, root, 1);
     if (err)
         return err;
     return message ? act_count_message(act, &event) : remember_once(act, &event);
@@ -323,6 +329,10 @@ static int carry_out(struct act *act)
         return act_ban(act);
     case COMMAND_LIFT_BAN:
         return act_lift_ban(act);
+    case COMMAND_ADD_REACTION:
+        return act_add_reaction(act);
+    case COMMAND_REMOVE_REACTION:
+        return act_remove_reaction(act);
     case COMMAND_ACK:
         return act_ack(act);
     case COMMAND_READ:

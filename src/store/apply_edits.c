@@ -104,6 +104,10 @@ static int erase_content(struct act *act, const struct ledger_event *message, bo
     int err = erase_edits(act, message, ret_edited);
     if (!err)
         err = act_uncount_message(act, message);
+    if (!err)
+        err = act_uncount_reply(act, message);
+    if (!err)
+        err = act->ledger->ops->reactions_clear(act->ledger, message->place, message->id);
     if (err)
         return err;
     arena_init(&scratch, EVENT_BYTES_MAX);

@@ -62,6 +62,7 @@ void memory_event_free(struct memory_event *event)
         memory_events_fini(event->edits);
     free(event->edits);
     free(event->rewritten);
+    memory_reactions_free(event);
     free(event);
 }
 

@@ -327,5 +327,6 @@ void memory_ledger_init(struct memory_ledger *memory, const struct settings *set
     memory_marker_ops(&memory_ops);
     memory_presence_ops(&memory_ops);
     memory_edit_ops(&memory_ops);
+    memory_reaction_ops(&memory_ops);
     memory->ledger.ops = &memory_ops;
 }

@@ -9,9 +9,10 @@
 struct leaf {
     struct journal_history *history;
     struct ledger *ledger;
-    place_number room;
+    place_number room, user;
     struct event_id floor;          /* not shown at or below */
     struct event_id oldest, newest; /* of the messages found; 0-0: none */
+    struct event_id ids[HISTORY_LIMIT_MAX]; /* in the order of history->messages */
 };
 
 static int note_message(void *context, const struct ledger_event *event)
@@ -24,6 +25,7 @@ static int note_message(void *context, const struct ledger_event *event)
         leaf->oldest = event->id;
     if (event_id_compare(event->id, leaf->newest) > 0)
         leaf->newest = event->id;
+    leaf->ids[history->message_count] = event->id;
     return shape_message(&history->request.arena, event->id, event->timestamp_ms, event->body,
                          &history->messages[history->message_count++]);
 }
@@ -100,8 +102,11 @@ static int take_around(struct leaf *leaf, struct event_id middle)
     for (int i = 0; i < history->message_count / 2; i++) {
         int other = history->message_count - 1 - i;
         struct span swapped = history->messages[i];
+        struct event_id swapped_id = leaf->ids[i];
         history->messages[i] = history->messages[other];
         history->messages[other] = swapped;
+        leaf->ids[i] = leaf->ids[other];
+        leaf->ids[other] = swapped_id;
     }
     return take(leaf, EVENT_ID_NONE, event_id_next(middle), history->limit - history->message_count,
                 true);
@@ -185,6 +190,16 @@ static int read_one(struct leaf *leaf)
     return err;
 }
 
+static int adorn(struct leaf *leaf)
+{
+    struct journal_history *history = leaf->history;
+    int err = 0;
+    for (int i = 0; i < history->message_count && !err; i++)
+        err = reading_adorn(leaf->ledger, leaf->room, leaf->ids[i], leaf->user,
+                            &history->request.arena, &history->messages[i]);
+    return err;
+}
+
 int reading_history(struct ledger *ledger, struct journal_history *history, int64_t now_ms)
 {
     struct arena scratch;
@@ -203,8 +218,11 @@ int reading_history(struct ledger *ledger, struct journal_history *history, int6
     if (!err) {
         history->head = scene.realm.head;
         leaf.room = scene.room.place;
+        leaf.user = scene.actor.place;
         err = history->message_id.data ? read_one(&leaf) : read_leaf(&leaf, scene.room.gone);
     }
+    if (!err)
+        err = adorn(&leaf);
     arena_fini(&scratch);
     return err;
 }

@@ -11,6 +11,8 @@
 /* Entries that cost as much to walk as one source to seek. */
 #define WALK_ENTRIES_PER_SOURCE 8
 #define WALK_ENTRIES_MIN 512
+/* Of a frame for what is not its body. */
+#define FRAME_SPARE_BYTES 1024
 
 int reading_frame(const struct ledger_event *event, struct span realm, struct span user,
                   struct frame **ret)
@@ -188,65 +190,101 @@ static bool is_spared(const struct journal_page *page, const struct ledger_event
            span_equal(event->sender_id, page->follow.user);
 }
 
-/* Reads the event and adds its frame; `*ret_full` when the page can take no more. `view` may be
- * NULL: whoever listed the event had one. */
-static int add_event(struct ledger *ledger, const struct ledger_realm *realm,
-                     struct journal_page *page, const struct view *view, struct event_id id,
-                     size_t *bytes, bool *ret_full)
+/* A page being filled. */
+struct filling {
+    struct ledger *ledger;
+    const struct ledger_realm *realm;
+    struct journal_page *page;
+    const struct view *view; /* NULL: what is listed, which is history */
+    place_number reader;     /* of history: who asks; 0: not known */
+    size_t bytes;
+};
+
+/* As history shows it, where a frame can take that. */
+static int adorn(const struct filling *filling, struct ledger_event *event, struct arena *scratch)
 {
+    struct span body = event->body;
+    int err = reading_adorn(filling->ledger, event->place, event->id, filling->reader, scratch,
+                            &body);
+    if (!err && body.len < EVENT_BYTES_MAX - FRAME_SPARE_BYTES)
+        event->body = body;
+    return err;
+}
+
+/* Reads the event and adds its frame; `*ret_full` when the page can take no more. */
+static int add_event(struct filling *filling, struct event_id id, bool *ret_full)
+{
+    struct journal_page *page = filling->page;
+    const struct view *view = filling->view;
     struct arena scratch;
     struct ledger_event event;
     struct frame *frame = NULL;
     arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
-    int err = ledger->ops->event_find(ledger, realm->place, id, &scratch, &event);
+    int err = filling->ledger->ops->event_find(filling->ledger, filling->realm->place, id,
+                                               &scratch, &event);
     bool follows = !err && (!view || !event.room || view_follows(view, event.room));
-    if (follows && !is_spared(page, &event))
+    if (!err && !view)
+        err = adorn(filling, &event, &scratch);
+    if (!err && follows && !is_spared(page, &event))
         err = reading_frame(&event, page->follow.realm, page->follow.user, &frame);
     arena_fini(&scratch);
     if (err || !frame)
         return err;
-    if (page->frame_count > 0 && *bytes + frame->size > page->bytes_max) {
+    if (page->frame_count > 0 && filling->bytes + frame->size > page->bytes_max) {
         *ret_full = true;
         frame_unref(frame);
         return 0;
     }
-    *bytes += frame->size;
+    filling->bytes += frame->size;
     page->frames[page->frame_count++] = frame;
     return 0;
 }
 
-static int fill(struct ledger *ledger, const struct ledger_realm *realm, struct journal_page *page,
-                const struct selection *selection)
+static int fill(struct filling *filling, const struct selection *selection)
 {
-    size_t bytes = 0;
+    struct journal_page *page = filling->page;
     page->frames =
         arena_alloc(&page->request.arena, (size_t)selection->count * sizeof(*page->frames) + 1);
     if (!page->frames)
         return ERR_MEMORY;
     for (int i = 0; i < selection->count; i++) {
         bool full = false;
-        int err = add_event(ledger, realm, page, selection->view, selection->ids[i], &bytes, &full);
+        int err = add_event(filling, selection->ids[i], &full);
         if (err || full)
             return err;
         page->upto = selection->ids[i];
     }
     if (selection->complete)
-        page->upto = realm->head;
+        page->upto = filling->realm->head;
     return 0;
+}
+
+static int find_reader(struct filling *filling)
+{
+    struct arena scratch;
+    struct ledger_user user = {0};
+    arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
+    int err = filling->ledger->ops->user_find(filling->ledger, filling->realm->place,
+                                              filling->page->follow.user, &scratch, &user);
+    arena_fini(&scratch);
+    filling->reader = user.place;
+    return err == ERR_NOT_FOUND ? 0 : err;
 }
 
 static int fill_listed(struct ledger *ledger, const struct ledger_realm *realm,
                        struct journal_page *page)
 {
-    size_t bytes = 0;
+    struct filling filling = {.ledger = ledger, .realm = realm, .page = page};
     int count = page->id_count < page->events_max ? page->id_count : page->events_max;
+    int err = find_reader(&filling);
+    if (err)
+        return err;
     page->frames = arena_alloc(&page->request.arena, (size_t)count * sizeof(*page->frames) + 1);
     if (!page->frames)
         return ERR_MEMORY;
     for (; page->ids_read < count; page->ids_read++) {
         bool full = false;
-        int err = add_event(ledger, realm, page, NULL, page->ids[page->ids_read], &bytes,
-                            &full);
+        err = add_event(&filling, page->ids[page->ids_read], &full);
         if (err && err != ERR_NOT_FOUND)
             return err;
         if (full)
@@ -277,7 +315,7 @@ static int read_page(struct ledger *ledger, const struct ledger_realm *realm,
         return ERR_MEMORY;
     err = select_ids(ledger, realm, page->after, &selection);
     if (!err)
-        err = fill(ledger, realm, page, &selection);
+        err = fill(&(struct filling){ledger, realm, page, view, 0, 0}, &selection);
     free(selection.ids);
     return err;
 }

@@ -1,6 +1,8 @@
 #include "store/scene.h"
 
 #include "base/err.h"
+#include "core/grant.h"
+#include "store/reading_parts.h"
 
 /* What is looked up may be missing. */
 static int allow_missing(int err)
@@ -46,9 +48,26 @@ static bool may_take_an_owner(const struct command *command)
            command->kind == COMMAND_REMOVE_MEMBER || command->kind == COMMAND_BAN;
 }
 
+static bool is_reaction(const struct command *command)
+{
+    return command->kind == COMMAND_ADD_REACTION || command->kind == COMMAND_REMOVE_REACTION;
+}
+
 static bool is_about_message(const struct command *command)
 {
-    return command->kind == COMMAND_EDIT_MESSAGE || command->kind == COMMAND_DELETE_MESSAGE;
+    return command->kind == COMMAND_EDIT_MESSAGE || command->kind == COMMAND_DELETE_MESSAGE ||
+           is_reaction(command);
+}
+
+int scene_check_shown(struct ledger *ledger, const struct scene *scene, const struct actor *actor,
+                      struct event_id message)
+{
+    struct event_id floor;
+    bool privileged = actor->service || (actor->grants & GRANT_READ);
+    int err = reading_floor(ledger, &scene->room, scene->actor.place, privileged, &floor);
+    if (err)
+        return err;
+    return event_id_compare(message, floor) <= 0 ? ERR_NOT_FOUND : 0;
 }
 
 static int gather_message(struct ledger *ledger, const struct command *command, struct arena *arena,
@@ -58,6 +77,8 @@ static int gather_message(struct ledger *ledger, const struct command *command, 
     struct facts *facts = &scene->facts;
     int err =
         ledger->ops->message_find(ledger, scene->room.place, command->message_id, arena, message);
+    if (!err && is_reaction(command))
+        err = scene_check_shown(ledger, scene, &command->actor, message->id);
     if (err)
         return allow_missing(err);
     facts->message_exists = true;

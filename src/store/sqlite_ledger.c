@@ -332,6 +332,7 @@ void sqlite_ledger_init(struct sqlite_ledger *ledger, struct sqlite_connection *
     sqlite_ledger_add_events(&ledger->ops);
     sqlite_ledger_add_markers(&ledger->ops);
     sqlite_ledger_add_edits(&ledger->ops);
+    sqlite_ledger_add_reactions(&ledger->ops);
 }
 
 void sqlite_ledger_fini(struct sqlite_ledger *ledger)

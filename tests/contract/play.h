@@ -117,6 +117,7 @@ int run_permission_tests(void);
 int run_replay_tests(void);
 int run_gap_tests(void);
 int run_edit_tests(void);
+int run_reaction_tests(void);
 int run_history_tests(void);
 int run_state_tests(void);
 int run_order_tests(void);

@@ -15,6 +15,7 @@ int main(int argc, char **argv)
     failed += run_permission_tests();
     failed += run_replay_tests();
     failed += run_edit_tests();
+    failed += run_reaction_tests();
     failed += run_gap_tests();
     failed += run_history_tests();
     failed += run_state_tests();

@@ -52,6 +52,8 @@ static void post(struct model *model, int room, int user)
     struct span users[2];
     struct model_message *message = &model->messages[model->count];
     struct model_message *thread = pick(model, 4) ? NULL : pick_message(model, room);
+    if (thread && thread->is_reply)
+        thread = NULL;
     *message = (struct model_message){.room = room, .is_reply = thread != NULL};
     snprintf(message->name, sizeof(message->name), "m%d", model->count);
     struct command command =
@@ -65,6 +67,8 @@ static void post(struct model *model, int room, int user)
     if (thread)
         command.thread_id = span_text(thread->name);
     struct outcome outcome = play_do(model->play, &command);
+    if (thread && outcome.err == ERR_INVALID_REFERENCE)
+        return; /* trimmed */
     assert_int_equal(outcome.err == ERR_OK, model->in[room][user]);
     if (outcome.err)
         return;

@@ -111,6 +111,9 @@ def test_every_type_of_a_room_comes(server, names):
         assert "room" not in joined.data
         alice.put(path("v1", "rooms", room), {"name": "Second"}).expect(200)
         assert stream.take().type == "room_updated"
+        for name in "ab":
+            alice.send(room, messageId=name)
+            assert stream.take()["messageId"] == name
         alice.send(room, "text", message={"kind": "x"}, messageId=names("m"), replyTo="a",
                    threadId="b", mentions=[bob.name])
         message = stream.take()

@@ -129,8 +129,14 @@ def test_answers_about_messages(server, names):
     one = {"room": room, "message": "m"}
     for content, status in (({"text": "z"}, 200), ({"text": "z"}, 200), ({}, 400)):
         call(owner, "PATCH", ROOM + "/messages/{message}", content, **one).expect(status)
+    for method in ("PUT", "PUT", "GET", "DELETE", "DELETE"):
+        more, target = ({"key": "+1"}, "/reactions/{key}") if method != "GET" else ({}, "")
+        call(owner, method, ROOM + "/messages/{message}" + target, **one, **more).expect(200)
+    call(owner, "POST", ROOM + "/messages", {"text": "y", "threadId": "none"},
+         room=room).expect(422)
     for _ in range(2):
         call(owner, "DELETE", ROOM + "/messages/{message}", **one).expect(200)
+    call(owner, "PUT", ROOM + "/messages/{message}/reactions/{key}", key="x", **one).expect(409)
     call(owner, "PATCH", ROOM + "/messages/{message}", {"text": "z"}, **one).expect(409)
     call(owner, "GET", ROOM + "/messages", room=room)
     for body, status in (({"upTo": "m"}, 200), ({"upTo": "none"}, 404), ({}, 400)):
@@ -175,10 +181,13 @@ def test_events(server, names):
                other.stream(since="5-5", heartbeat=5)]
     owner.create(room)
     other.join(room)
-    owner.send(room, message={"a": 1}, replyTo="r", threadId="t", mentions=["u"])
+    owner.send(room, messageId="r")
+    owner.send(room, message={"a": 1}, replyTo="r", threadId="r", mentions=["u"])
     owner.send(room, ephemeral=True)
     owner.send(room, messageId="m")
     owner.patch(room_path(room, "messages", "m"), {"text": "y"}).expect(200)
+    for method in (owner.put, owner.delete):
+        method(room_path(room, "messages", "m", "reactions", "x")).expect(200)
     owner.delete(room_path(room, "messages", "m")).expect(200)
     for ephemeral in (False, True):
         owner.post(room_path(room, "events"), {"type": "custom.x", "data": None, "messageId": "m",
@@ -202,4 +211,4 @@ def test_events(server, names):
     assert seen.keys() >= {"connected", "caught_up", "reset", "room_denied", "new_message",
                            "custom.x", "room_created", "room_updated", "room_deleted",
                            "user_joined", "user_left", "member_updated", "message_edited",
-                           "message_deleted"}, seen.keys()
+                           "message_deleted", "reaction_added", "reaction_removed"}, seen.keys()

@@ -12,6 +12,8 @@ from lib.sse import id_key
 def test_all_members_of_a_message(server, names):
     owner, room = server.user(names("owner"), name="Ow\"ner", data={"k": [1, 0.1]}), names("room")
     owner.create(room)
+    for name in ("another", "thread-1"):
+        owner.send(room, messageId=name)
     stream = owner.stream()
     stream.open()
     message = {"messageId": names("m"), "text": "line\nline \u2028 \x01 \x7f \U0001f600 \"\\",
@@ -153,6 +155,8 @@ def test_the_same_content_as_json_values(server, names):
            b'"mentions":["u"],"replyTo":"r","threadId":"t"}',
            b'{"threadId":"t","replyTo":"r","mentions":["u"], "ephemeral":false,'
            b'"message":{"b":[2.5,{"x":null}],"a":1.0},"text":"hi","messageId":"m","more":[]}']
+    for name in "rt":
+        owner.send(room, messageId=name)
     first = server.request("POST", room_path(room, "messages"), raw[0], token=owner.token)
     again = server.request("POST", room_path(room, "messages"), raw[1], token=owner.token)
     assert first.expect(201).body == again.expect(200).body
@@ -166,9 +170,10 @@ def test_another_content_is_refused(server, names, change):
     owner, room = server.user(names("owner")), names("room")
     owner.create(room)
     body = {"messageId": "m", "text": "hi", "message": {"a": 1}, "replyTo": "r", "mentions": ["u"]}
+    answered = owner.send(room, messageId="r")
     first = owner.post(room_path(room, "messages"), body).expect(201).json
     owner.post(room_path(room, "messages"), {**body, **change}).expect(409, "message_id_reused")
-    assert [message["id"] for message in stored(owner, room)] == [first["id"]]
+    assert [message["id"] for message in stored(owner, room)] == [first["id"], answered["id"]]
     assert stored(owner, room)[0]["text"] == "hi"
 
 
@@ -176,6 +181,7 @@ def test_many_fields_stay_apart(server, names):
     """Values move from one member to the next: each pair is another content."""
     owner, room = server.user(names("owner")), names("room")
     owner.create(room)
+    owner.send(room, messageId="b")
     bodies = [{"text": "a", name: "b"} for name in ("replyTo", "threadId")]
     bodies += [{"text": "a", "mentions": ["b"]}, {"text": "a", "message": {"text": "b"}},
                {"text": "b"}]

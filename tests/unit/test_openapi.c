@@ -156,8 +156,6 @@ static void test_problems(void **state)
 static bool is_planned(enum event_type type)
 {
     switch (type) {
-    case EVENT_REACTION_ADDED:
-    case EVENT_REACTION_REMOVED:
     case EVENT_USER_DELETED:
     case EVENT_COMMAND_REFUSED:
     case EVENT_ROOM_STATS:

@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-
 static void make_file(void)
 {
     struct sqlite_connection writer;
@@ -190,9 +189,9 @@ static void readers_never_write_nor_checkpoint(void **state)
 /* No statement may walk a whole table, or sort what can be many. */
 static void every_statement_goes_by_an_index(void **state)
 {
-    static const enum sql_statement sorting[] = {SQL_rooms_of_user, SQL_device_limit,
-                                                 SQL_trim_age_rooms, SQL_trim_age_users,
-                                                 SQL_trim_age_realms};
+    static const enum sql_statement sorting[] = {SQL_rooms_of_user,  SQL_device_limit,
+                                                 SQL_reaction_keys,  SQL_trim_age_rooms,
+                                                 SQL_trim_age_users, SQL_trim_age_realms};
     struct sqlite_connection writer;
 
     assert_int_equal(open_writer(&writer), 0);

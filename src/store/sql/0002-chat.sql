@@ -85,6 +85,38 @@ CREATE TABLE ban (
 CREATE UNIQUE INDEX ban_room ON ban (room, user_id);
 CREATE INDEX ban_until ON ban (room, until_ms) WHERE until_ms > 0;
 
+-- Reactions to a message, and how many there are of each key.
+CREATE TABLE reaction (
+    message INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    added INTEGER NOT NULL,      -- id of the event
+    user INTEGER NOT NULL,
+    PRIMARY KEY (message, key, added)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX reaction_user ON reaction (message, key, user);
+CREATE TABLE reaction_key (
+    message INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    added INTEGER NOT NULL,      -- id of the first event
+    count INTEGER NOT NULL,
+    PRIMARY KEY (message, key)
+) STRICT, WITHOUT ROWID;
+
+-- How many replies a message has in its thread, without the deleted ones.
+CREATE TABLE thread (
+    root INTEGER PRIMARY KEY,
+    replies INTEGER NOT NULL
+) STRICT;
+INSERT INTO thread SELECT root.id, count(*) FROM event AS reply
+JOIN event AS root ON root.place = reply.place AND root.message_id = reply.thread_id
+WHERE reply.thread_id IS NOT NULL GROUP BY root.id;
+
+CREATE TRIGGER message_gone AFTER DELETE ON event WHEN old.kind = 1 BEGIN
+    DELETE FROM reaction WHERE message = old.id;
+    DELETE FROM reaction_key WHERE message = old.id;
+    DELETE FROM thread WHERE root = old.id;
+END;
+
 -- The view with all columns of above
 
 DROP VIEW event_told;

@@ -294,13 +294,6 @@ WHERE realm = ?1 AND id > ?2 ORDER BY id LIMIT ?3
 SELECT id, ordinal FROM event INDEXED BY event_place
 WHERE place = ?1 AND (kind <> 1) = 0 AND id <= ?2 ORDER BY id DESC LIMIT 1
 
--- name: event_rewrite
-UPDATE event SET body = ?2, flags = flags | ?3 WHERE id = ?1
-
--- name: edits
-SELECT id, place, kind FROM event INDEXED BY event_target
-WHERE target = ?1 AND kind = 2 AND id > ?2 ORDER BY id LIMIT ?3
-
 -- name: message_find
 SELECT * FROM event_told WHERE place = ?1 AND message_id = ?2
 
