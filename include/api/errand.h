@@ -1,6 +1,6 @@
 /* An errand: what a handler has the journal do before it can answer.
  *
- * MODEL  errand_new -> [errand_body] -> errand_append | errand_read | errand_history
+ * MODEL  errand_new -> [errand_body] -> errand_append | errand_read | ...
  *          -> on_done, when it went well -> errand_answer
  *        Whatever goes wrong on the way is answered as a problem by the errand itself. The
  *        request waits meanwhile; on_done runs on its worker.
@@ -18,19 +18,28 @@
 /* A page of history: HISTORY_LIMIT_MAX events of the largest size. */
 #define ANSWER_BYTES_MAX (32u << 20)
 
-enum errand_kind { ERRAND_IDLE, ERRAND_APPEND, ERRAND_READ, ERRAND_HISTORY };
+enum errand_kind {
+    ERRAND_IDLE,
+    ERRAND_APPEND,
+    ERRAND_READ,
+    ERRAND_HISTORY,
+    ERRAND_OPEN,
+    ERRAND_PAGE
+};
 
 struct errand {
     struct request *request;                 /* borrowed */
     void (*on_done)(struct errand *errand);
     void (*on_failed)(struct errand *errand, int err); /* answers instead; NULL: with a problem */
     struct errand *before;                   /* an earlier one of the request; NULL: none */
-    enum errand_kind kind;                   /* which of the three is under way */
+    enum errand_kind kind;                   /* which of them is under way */
     union {
         struct journal_request common;       /* the first member of each */
         struct journal_append append;
         struct journal_read read;
         struct journal_history history;
+        struct journal_open open;
+        struct journal_page page;
     };
     struct command command;                  /* actor, realm, room and spared are set */
     json_t *json;                            /* the body, owned; NULL: not parsed */
@@ -51,6 +60,9 @@ bool errand_body(struct errand *errand);
 void errand_append(struct errand *errand);
 void errand_read(struct errand *errand, enum read_what what);
 void errand_history(struct errand *errand);
+/* As a reader of all rooms of the user would; what is asked but the user is set before. */
+void errand_open(struct errand *errand);
+void errand_page(struct errand *errand);
 
 /* For batches: starts what waited for its turn; goes on with one whose command was carried out with
  * others, as `common.err` and the command's outcome say. */

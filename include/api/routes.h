@@ -98,6 +98,7 @@ void stats_get(struct request *request);
 void assets_get(struct request *request);
 void subscribe_get(struct request *request);
 void poll_get(struct request *request);
+void sync_get(struct request *request);
 void session_post(struct request *request);
 void session_delete_cookie(struct request *request);
 void session_delete(struct request *request);

@@ -176,6 +176,8 @@ struct journal_history {
 enum read_what {
     READ_ROOM,          /* room -> one entry; not found if it may not be seen */
     READ_ROOMS_OF_USER, /* actor.user, from, limit -> entries */
+    READ_ROOMS_CHANGED, /* actor.user, after, from, limit -> entries that have events above `after`,
+                           and the sums of what is unread in all */
     READ_MEMBERS,       /* room, from, limit -> members */
     READ_UNREAD,        /* actor.user -> unread: every room that has any */
     READ_RECEIPTS,      /* actor.user, from, since_ms -> receipts, next: what has moved since */
@@ -256,7 +258,7 @@ struct journal_read {
     int limit;
     struct command *command;   /* READ_ACCESS: its outcome is written */
     int64_t since_ms;          /* READ_RECEIPTS, at least 1 */
-    struct event_id after;     /* READ_DELIVERED */
+    struct event_id after;     /* READ_DELIVERED, READ_ROOMS_CHANGED */
     const struct span *users;  /* READ_PEOPLE: ids */
     int user_count;
     /* found */
@@ -266,6 +268,7 @@ struct journal_read {
     int member_count;
     struct read_unread *unread;
     int unread_count;
+    int64_t unread_sum, mention_sum; /* READ_ROOMS_CHANGED */
     struct read_receipt *receipts;
     int receipt_count;
     struct read_presence presence;

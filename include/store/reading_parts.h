@@ -49,6 +49,19 @@ MUST_CHECK int reading_expired(struct ledger *ledger, const struct ledger_realm 
                                const struct journal_gap *told, int told_count, struct arena *arena,
                                struct journal_gap **ret, int *ret_count);
 
+/* A room of the user; of the texts only its id. */
+struct room_of_user {
+    struct ledger_room room;
+    struct ledger_member member;
+};
+
+/* What is done with each; other than 0 ends the walk and is passed on. */
+typedef int (*room_visitor)(void *context, const struct room_of_user *of);
+
+/* All after `from`, in order of their ids. The visitor may ask the ledger. */
+MUST_CHECK int reading_each_room(struct ledger *ledger, place_number user, struct span from,
+                                 struct arena *arena, room_visitor visit, void *context);
+
 /* How far the member has read the room, and what is unread. */
 MUST_CHECK int reading_marker(struct ledger *ledger, const struct ledger_room *room,
                               const struct ledger_marker *marker, struct read_marker *ret);
@@ -62,6 +75,16 @@ MUST_CHECK int reading_receipts(struct ledger *ledger, const struct settings *se
                                 struct journal_read *read, struct arena *scratch);
 MUST_CHECK int reading_delivered(struct ledger *ledger, const struct settings *settings,
                                  struct journal_read *read, struct arena *scratch);
+
+/* READ_ROOMS_CHANGED. */
+MUST_CHECK int reading_changed(struct ledger *ledger, struct journal_read *read,
+                               struct arena *scratch);
+
+/* The text of a room into the arena, and its newest message that the user may read. */
+MUST_CHECK int reading_keep_room(struct arena *arena, struct room_info *room);
+MUST_CHECK int reading_last_message(struct ledger *ledger, const struct ledger_room *room,
+                                    place_number user, bool privileged, struct arena *arena,
+                                    struct read_room *found);
 
 /* The first entry of a place above `after`; EVENT_ID_LAST if there is none. */
 MUST_CHECK int reading_first(struct ledger *ledger, place_number place, struct event_id after,

@@ -16,6 +16,8 @@
 static_assert(offsetof(struct journal_append, request) == 0, "errand.common stands for it");
 static_assert(offsetof(struct journal_read, request) == 0, "errand.common stands for it");
 static_assert(offsetof(struct journal_history, request) == 0, "errand.common stands for it");
+static_assert(offsetof(struct journal_open, request) == 0, "errand.common stands for it");
+static_assert(offsetof(struct journal_page, request) == 0, "errand.common stands for it");
 
 static struct errand *errand_make(struct request *request, void (*on_done)(struct errand *errand))
 {
@@ -94,6 +96,12 @@ static void errand_fini(struct errand *errand)
     case ERRAND_HISTORY:
         journal_history_fini(&errand->history);
         break;
+    case ERRAND_OPEN:
+        journal_open_fini(&errand->open);
+        break;
+    case ERRAND_PAGE:
+        journal_page_fini(&errand->page);
+        break;
     }
     json_decref(errand->json);
     if (errand->before)
@@ -167,6 +175,12 @@ void errand_resume(struct errand *errand)
     case ERRAND_HISTORY:
         journal_start_history(journal, &errand->history);
         break;
+    case ERRAND_OPEN:
+        journal_start_open(journal, &errand->open);
+        break;
+    case ERRAND_PAGE:
+        journal_start_page(journal, &errand->page);
+        break;
     }
 }
 
@@ -217,6 +231,25 @@ void errand_history(struct errand *errand)
     errand->history.room = errand->command.room;
     errand->history.actor = errand->command.actor;
     errand_start(errand, ERRAND_HISTORY);
+}
+
+static struct follow_spec follow_all(const struct errand *errand)
+{
+    return (struct follow_spec){
+        .realm = errand->command.realm, .user = errand->command.actor.user, .all = true};
+}
+
+void errand_open(struct errand *errand)
+{
+    errand->open.follow = follow_all(errand);
+    errand->open.actor = errand->command.actor;
+    errand_start(errand, ERRAND_OPEN);
+}
+
+void errand_page(struct errand *errand)
+{
+    errand->page.follow = follow_all(errand);
+    errand_start(errand, ERRAND_PAGE);
 }
 
 void errand_answer(struct errand *errand, int status, struct json_writer *writer,

@@ -8,32 +8,12 @@
 
 /* --- one room ------------------------------------------------------------------------------ */
 
-/* With `lastMessage` unless it is absent, and how far a member has read. */
-static void write_room(const struct errand *errand, struct json_writer *writer,
-                       const struct read_room *room)
-{
-    shapes_write_room(errand, writer, &room->info, room->role);
-    json_writer_reopen(writer);
-    if (room->role != ROLE_NONE)
-        json_writer_member_string(writer, "notify", span_text(notify_name(room->notify)));
-    if (room->last_message.data) {
-        json_writer_member(writer, "lastMessage");
-        json_writer_add_span(writer, room->last_message);
-    }
-    if (!event_id_is_none(room->marker.upto)) {
-        json_writer_member_number(writer, "unread", room->marker.unread);
-        json_writer_member_number(writer, "mentions", room->marker.mentions);
-        json_writer_member_id(writer, "readUpTo", room->marker.upto);
-    }
-    json_writer_add(writer, "}");
-}
-
 static void answer_room(struct errand *errand, int status, const struct read_room *room,
                         struct event_id as_of)
 {
     struct json_writer writer;
     json_writer_init(&writer, ANSWER_BYTES_MAX);
-    write_room(errand, &writer, room);
+    shapes_write_read_room(errand, &writer, room);
     json_writer_reopen(&writer);
     json_writer_member_id(&writer, "asOf", as_of);
     json_writer_add(&writer, "}");
@@ -206,14 +186,8 @@ static void on_rooms(struct errand *errand)
     const struct journal_read *read = &errand->read;
     struct json_writer writer;
     json_writer_init(&writer, ANSWER_BYTES_MAX);
-    json_writer_add(&writer, "{\"rooms\":[");
-    for (int i = 0; i < read->room_count; i++) {
-        const struct read_room *room = &read->rooms[i];
-        json_writer_item(&writer);
-        write_room(errand, &writer, room);
-    }
-    json_writer_add(&writer, "]");
-    json_writer_member_string(&writer, "next", read->next);
+    json_writer_add(&writer, "{");
+    shapes_write_rooms(errand, &writer, read);
     json_writer_member_id(&writer, "asOf", read->head);
     json_writer_add(&writer, "}");
     errand_answer(errand, 200, &writer, NULL);

@@ -17,6 +17,7 @@
 static const struct route routes[] = {
     {METHOD_GET, "/v1/events", subscribe_get, ACCESS_READ, RATE_STREAMS, true, true},
     {METHOD_GET, "/v1/poll", poll_get, ACCESS_READ, RATE_REQUESTS, true},
+    {METHOD_GET, "/v1/sync", sync_get, ACCESS_READ, RATE_REQUESTS},
 
     {METHOD_GET, "/v1/rooms", rooms_get, ACCESS_READ, RATE_REQUESTS},
     {METHOD_POST, "/v1/rooms", rooms_post, ACCESS_USER, RATE_REQUESTS},

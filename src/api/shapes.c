@@ -38,3 +38,35 @@ void shapes_write_members(struct json_writer *writer, const struct read_member *
     }
     json_writer_add(writer, "]");
 }
+
+void shapes_write_read_room(const struct errand *errand, struct json_writer *writer,
+                            const struct read_room *room)
+{
+    shapes_write_room(errand, writer, &room->info, room->role);
+    json_writer_reopen(writer);
+    if (room->role != ROLE_NONE)
+        json_writer_member_string(writer, "notify", span_text(notify_name(room->notify)));
+    if (!event_id_is_none(room->marker.upto)) {
+        json_writer_member_number(writer, "unread", room->marker.unread);
+        json_writer_member_number(writer, "mentions", room->marker.mentions);
+        json_writer_member_id(writer, "readUpTo", room->marker.upto);
+    }
+    if (room->last_message.data) {
+        json_writer_member(writer, "lastMessage");
+        json_writer_add_span(writer, room->last_message);
+    }
+    json_writer_add(writer, "}");
+}
+
+void shapes_write_rooms(const struct errand *errand, struct json_writer *writer,
+                        const struct journal_read *read)
+{
+    json_writer_member(writer, "rooms");
+    json_writer_add(writer, "[");
+    for (int i = 0; i < read->room_count; i++) {
+        json_writer_item(writer);
+        shapes_write_read_room(errand, writer, &read->rooms[i]);
+    }
+    json_writer_add(writer, "]");
+    json_writer_member_string(writer, "next", read->next);
+}

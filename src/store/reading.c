@@ -17,7 +17,7 @@ int reading_keep(struct arena *arena, struct span *text)
     return 0;
 }
 
-static int keep_room(struct arena *arena, struct room_info *room)
+int reading_keep_room(struct arena *arena, struct room_info *room)
 {
     int err = reading_keep(arena, &room->id);
     if (!err)
@@ -80,7 +80,7 @@ static int note_room(void *context, const struct ledger_room *room,
         .info = room->info, .role = member->role, .notify = member->notify};
     walk->markers[read->room_count] = member->marker;
     walk->rooms[read->room_count++] = *room;
-    return keep_room(&read->request.arena, &found->info);
+    return reading_keep_room(&read->request.arena, &found->info);
 }
 
 struct message_walk {
@@ -96,8 +96,9 @@ static int note_message(void *context, const struct ledger_event *event)
     return shape_message(walk->arena, event->id, event->timestamp_ms, event->body, walk->text);
 }
 
-static int last_message(struct ledger *ledger, const struct ledger_room *room, place_number user,
-                        bool privileged, struct arena *arena, struct read_room *found)
+int reading_last_message(struct ledger *ledger, const struct ledger_room *room,
+                         place_number user, bool privileged, struct arena *arena,
+                         struct read_room *found)
 {
     struct ledger_range range = {
         .place = room->place,
@@ -128,7 +129,7 @@ static int read_room(struct ledger *ledger, struct journal_read *read, int64_t n
                                         .role = scene.member.role,
                                         .notify = scene.member.notify};
     read->room_count = 1;
-    err = keep_room(arena, &read->rooms[0].info);
+    err = reading_keep_room(arena, &read->rooms[0].info);
     if (err)
         return err;
     if (scene.member.role != ROLE_NONE)
@@ -136,8 +137,8 @@ static int read_room(struct ledger *ledger, struct journal_read *read, int64_t n
     if (err)
         return err;
     bool privileged = read->actor.service || (read->actor.grants & GRANT_READ);
-    return last_message(ledger, &scene.room, scene.actor.place, privileged, arena,
-                        &read->rooms[0]);
+    return reading_last_message(ledger, &scene.room, scene.actor.place, privileged, arena,
+                                &read->rooms[0]);
 }
 
 static int read_rooms_of_user(struct ledger *ledger, struct journal_read *read,
@@ -163,8 +164,8 @@ static int read_rooms_of_user(struct ledger *ledger, struct journal_read *read,
     err = ledger->ops->rooms_of_user(ledger, scene.actor.place, read->from, read->limit + 1,
                                      note_room, &walk);
     for (int i = 0; i < read->room_count && !err; i++) {
-        err = last_message(ledger, &walk.rooms[i], scene.actor.place, false, arena,
-                           &read->rooms[i]);
+        err = reading_last_message(ledger, &walk.rooms[i], scene.actor.place, false, arena,
+                                   &read->rooms[i]);
         if (!err)
             err = reading_marker(ledger, &walk.rooms[i], &walk.markers[i],
                                  &read->rooms[i].marker);
@@ -257,6 +258,10 @@ int reading_read(struct ledger *ledger, const struct settings *settings, struct 
     case READ_ROOMS_OF_USER:
         assert(read->limit >= 1);
         err = read_rooms_of_user(ledger, read, &scratch);
+        break;
+    case READ_ROOMS_CHANGED:
+        assert(read->limit >= 1);
+        err = reading_changed(ledger, read, &scratch);
         break;
     case READ_MEMBERS:
         assert(read->limit >= 1);

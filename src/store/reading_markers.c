@@ -16,15 +16,6 @@ int reading_marker(struct ledger *ledger, const struct ledger_room *room,
 
 /* -- the rooms of a user ---------------------------------------------------------------------- */
 
-/* A room of the user; of the texts only its id. */
-struct room_of_user {
-    struct ledger_room room;
-    struct ledger_marker marker;
-};
-
-/* What is done with each; other than 0 ends the walk and is passed on. */
-typedef int (*room_visitor)(void *context, const struct room_of_user *of);
-
 struct room_list {
     struct arena *arena;
     struct room_of_user *rooms;
@@ -36,13 +27,12 @@ static int note_room(void *context, const struct ledger_room *room,
 {
     struct room_list *list = context;
     struct room_of_user *of = &list->rooms[list->count++];
-    *of = (struct room_of_user){.room = *room, .marker = member->marker};
+    *of = (struct room_of_user){.room = *room, .member = *member};
     return reading_keep(list->arena, &of->room.info.id);
 }
 
-/* All after `from`, in order of their ids. The visitor may ask the ledger. */
-static int each_room(struct ledger *ledger, place_number user, struct span from,
-                     struct arena *arena, room_visitor visit, void *context)
+int reading_each_room(struct ledger *ledger, place_number user, struct span from,
+                      struct arena *arena, room_visitor visit, void *context)
 {
     struct room_list list = {
         .arena = arena,
@@ -105,7 +95,7 @@ static int add_unread(void *context, const struct room_of_user *of)
 {
     struct unread_walk *walk = context;
     struct read_marker marker;
-    int err = reading_marker(walk->ledger, &of->room, &of->marker, &marker);
+    int err = reading_marker(walk->ledger, &of->room, &of->member.marker, &marker);
     if (err)
         return err;
     walk->unread += marker.unread;
@@ -117,7 +107,7 @@ int reading_unread_sums(struct ledger *ledger, place_number user, struct arena *
                         int64_t *ret_unread, int64_t *ret_mentions)
 {
     struct unread_walk walk = {.ledger = ledger};
-    int err = each_room(ledger, user, (struct span){NULL, 0}, scratch, add_unread, &walk);
+    int err = reading_each_room(ledger, user, (struct span){NULL, 0}, scratch, add_unread, &walk);
     *ret_unread = walk.unread;
     *ret_mentions = walk.mentions;
     return err;
@@ -130,7 +120,8 @@ int reading_unread(struct ledger *ledger, struct journal_read *read, struct aren
     int err = gather_reader(ledger, read, scratch, &scene);
     if (err || !scene.actor.place)
         return err;
-    return each_room(ledger, scene.actor.place, (struct span){NULL, 0}, scratch, add_unread, &walk);
+    return reading_each_room(ledger, scene.actor.place, (struct span){NULL, 0}, scratch, add_unread,
+                             &walk);
 }
 
 /* -- receipts --------------------------------------------------------------------------------- */
@@ -204,9 +195,9 @@ static int add_own(struct receipt_walk *walk, const struct room_of_user *of)
     struct read_receipt receipt = {
         .type = EVENT_MESSAGE_READ, .room = of->room.info.id, .user = walk->read->actor.user};
     /* Sending moves it without a note of the time, which its id has. */
-    if (of->marker.moved_ms < since_ms && (int64_t)of->marker.read.ms < since_ms)
+    if (of->member.marker.moved_ms < since_ms && (int64_t)of->member.marker.read.ms < since_ms)
         return 0;
-    int err = reading_marker(walk->ledger, &of->room, &of->marker, &receipt.marker);
+    int err = reading_marker(walk->ledger, &of->room, &of->member.marker, &receipt.marker);
     return err ? err : add_receipt(walk, &receipt);
 }
 
@@ -301,7 +292,7 @@ int reading_receipts(struct ledger *ledger, const struct settings *settings,
     walk.members = arena_alloc(scratch, MEMBERS_AT_ONCE * sizeof(*walk.members));
     if (!walk.members)
         return ERR_MEMORY;
-    err = each_room(ledger, walk.user.place, read->from, scratch, add_receipts, &walk);
+    err = reading_each_room(ledger, walk.user.place, read->from, scratch, add_receipts, &walk);
     if (err < 0)
         return err;
     return reading_keep(&read->request.arena, &read->next);
@@ -324,5 +315,6 @@ int reading_delivered(struct ledger *ledger, const struct settings *settings,
     int err = receipt_walk_init(&walk, ledger, settings, read, scratch);
     if (err || !walk.user.place)
         return err;
-    return each_room(ledger, walk.user.place, (struct span){NULL, 0}, scratch, add_acked, &walk);
+    return reading_each_room(ledger, walk.user.place, (struct span){NULL, 0}, scratch, add_acked,
+                             &walk);
 }

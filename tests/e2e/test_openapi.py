@@ -164,6 +164,8 @@ def test_other_answers(server, names):
         call(user, "DELETE", "/v1/session/{session}", session="s")
         call(user, "DELETE", "/v1/session/{session}", session="none").expect(404)
     call(user, "GET", "/v1/poll")
+    call(user, "GET", "/v1/sync").expect(200)
+    call(user, "GET", "/v1/sync", query="?since=x").expect(200)
     call(user, "POST", "/v1/session").expect(200)
     call(user, "DELETE", "/v1/session").expect(204)
     call(user, "POST", "/v1/dev/token", {"userId": "x", "name": "X"}).expect(200)

@@ -55,7 +55,9 @@ def check(value, schema, where="", inner=False):
         assert value >= schema["minimum"], f"{where}: {value!r} is too small"
     for part in schema.get("allOf", []):
         check(value, part, where, inner=True)
-    if isinstance(value, dict):
+    if schema is resolve({"$ref": "#/components/schemas/Event"}):
+        check_event(value)
+    elif isinstance(value, dict):
         check_members(value, schema, where, inner)
     if isinstance(value, list):
         for index, item in enumerate(value):

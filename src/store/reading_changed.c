@@ -1,0 +1,86 @@
+/* The rooms of a user that have changed since a cursor, and what is unread in all of them. */
+#include "base/err.h"
+#include "store/reading_parts.h"
+
+struct changed_walk {
+    struct ledger *ledger;
+    struct journal_read *read;
+    place_number user;
+    bool full;
+};
+
+static int note_tenure(void *context, const struct ledger_tenure *tenure)
+{
+    *(struct event_id *)context = tenure->from;
+    return 0;
+}
+
+/* An event of the room, or the joining, which in a large room is none of the room's events. */
+static int has_changed(struct changed_walk *walk, place_number room, bool *ret)
+{
+    struct ledger *ledger = walk->ledger;
+    struct event_id first, joined = EVENT_ID_NONE;
+    int err = reading_first(ledger, room, walk->read->after, &first);
+    bool changed = !err && event_id_compare(first, EVENT_ID_LAST) < 0;
+    if (!err && !changed)
+        err = ledger->ops->tenures(ledger, walk->user, room, event_id_previous(EVENT_ID_LAST),
+                                   note_tenure, &joined);
+    *ret = changed || event_id_compare(joined, walk->read->after) > 0;
+    return err;
+}
+
+static int add_room(struct changed_walk *walk, const struct room_of_user *of,
+                    const struct read_marker *marker)
+{
+    struct journal_read *read = walk->read;
+    struct arena *arena = &read->request.arena;
+    struct ledger_room room;
+    if (read->room_count == read->limit) {
+        if (!walk->full)
+            read->next = read->rooms[read->room_count - 1].info.id;
+        walk->full = true;
+        return 0;
+    }
+    int err = walk->ledger->ops->room_at(walk->ledger, of->room.place, arena, &room);
+    if (err)
+        return err;
+    struct read_room *found = &read->rooms[read->room_count++];
+    *found = (struct read_room){.info = room.info,
+                                .role = of->member.role,
+                                .notify = of->member.notify,
+                                .marker = *marker};
+    err = reading_keep_room(arena, &found->info);
+    return err ? err
+               : reading_last_message(walk->ledger, &of->room, walk->user, false, arena, found);
+}
+
+static int visit(void *context, const struct room_of_user *of)
+{
+    struct changed_walk *walk = context;
+    struct read_marker marker = {.unread = 0};
+    bool changed = false;
+    int err = reading_marker(walk->ledger, &of->room, &of->member.marker, &marker);
+    if (err)
+        return err;
+    walk->read->unread_sum += marker.unread;
+    walk->read->mention_sum += marker.mentions;
+    err = has_changed(walk, of->room.place, &changed);
+    return err || !changed ? err : add_room(walk, of, &marker);
+}
+
+int reading_changed(struct ledger *ledger, struct journal_read *read, struct arena *scratch)
+{
+    struct scene scene = {.realm.place = 0};
+    const struct command command = {
+        .kind = COMMAND_PROFILE, .realm = read->realm, .actor = read->actor};
+    int err = scene_gather(ledger, &command, 0, scratch, &scene);
+    read->unread_sum = read->mention_sum = 0;
+    read->head = scene.realm.head;
+    if (err || !scene.actor.place)
+        return err;
+    struct changed_walk walk = {ledger, read, scene.actor.place, false};
+    read->rooms = arena_alloc(&read->request.arena, (size_t)read->limit * sizeof(*read->rooms));
+    if (!read->rooms)
+        return ERR_MEMORY;
+    return reading_each_room(ledger, scene.actor.place, read->from, scratch, visit, &walk);
+}
