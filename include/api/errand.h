@@ -78,8 +78,8 @@ void errand_refuse(struct errand *errand, int err, const char *field);
 void errand_answer(struct errand *errand, int status, struct json_writer *writer,
                    const char *location);
 
-/* 200 with what all changes of rooms and members tell: {roomId, userId?, role?, asOf}. `user` may
- * be absent; the role is the command's. */
+/* 200 with what all changes of rooms and members tell: {roomId?, userId?, role?, asOf}. `user`
+ * may be absent; the role is the command's. */
 void errand_answer_change(struct errand *errand, struct span user);
 
 /* May this one make rooms (`rooms.create`)? */

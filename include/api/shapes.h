@@ -15,6 +15,9 @@ void shapes_write_read_room(const struct errand *errand, struct json_writer *wri
 /* The members `rooms` and `next` of what was read. */
 void shapes_write_rooms(const struct errand *errand, struct json_writer *writer,
                         const struct journal_read *read);
+/* {userId, userData?}. */
+void shapes_write_person(struct json_writer *writer, struct span user, struct span name,
+                         struct span data);
 /* An array of members. */
 void shapes_write_members(struct json_writer *writer, const struct read_member *members,
                           int count);

@@ -31,6 +31,8 @@
 #define ROOM_BANS_MAX 10000           /* bans of one room that hold */
 #define BANS_PAGE_MAX 100             /* bans of one page */
 #define BAN_REASON_BYTES_MAX 1024     /* `reason` of a ban */
+#define BLOCKS_OF_USER_MAX 1000       /* users whom one user blocks */
+#define BLOCKS_PAGE_MAX 100           /* of them on one page */
 #define BATCH_COMMANDS_MAX 100        /* commands of one batch */
 #define DEVICES_OF_USER_MAX 20        /* acknowledged cursors of one user */
 #define ACTIVITY_CHARACTERS_MAX 64    /* `activity` of a presence */

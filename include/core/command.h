@@ -23,6 +23,9 @@ enum command_kind {
     COMMAND_PUT_MEMBER,    /* room, target, role, member */
     COMMAND_REMOVE_MEMBER, /* room, target */
     COMMAND_BAN,           /* room, target, ban */
+    COMMAND_OPEN_DIRECT,   /* target; room: the name it gets when it is made */
+    COMMAND_BLOCK,         /* target */
+    COMMAND_UNBLOCK,       /* target */
     COMMAND_LIFT_BAN,      /* room, target; without one: may bans be listed? */
     COMMAND_SEND_MESSAGE,  /* room, message_id, body, digest, mentions */
     COMMAND_CUSTOM_EVENT,  /* room, message_id (may be absent), type_name, body, digest */
@@ -91,11 +94,11 @@ struct outcome {
     bool repeated;           /* the command had been carried out before: the first answer; of
                                 EDIT_MESSAGE, DELETE_MESSAGE and reactions: nothing
                                 was left to do */
-    bool created;            /* PUT_ROOM, JOIN: the room is new */
+    bool created;            /* PUT_ROOM, JOIN, OPEN_DIRECT: the room is new */
     struct event_id id;      /* first event made; of a repeat the first one's; 0-0 if none */
     int64_t timestamp_ms;    /* of that event */
     struct event_id head;    /* the realm's last id after the command, for `asOf` and `cursor` */
-    struct room_info room;   /* PUT_ROOM, JOIN; texts in the append's arena */
+    struct room_info room;   /* PUT_ROOM, JOIN, OPEN_DIRECT; texts in the append's arena */
     enum role role;          /* the actor's role afterwards (PUT_ROOM, JOIN) */
     enum notify notify;      /* likewise (PUT_ROOM) */
     int64_t retry_after_ms;  /* ERR_RATE_LIMITED: slow mode */
@@ -154,6 +157,8 @@ struct facts {
     bool banned;            /* the actor, now; a member never is */
     bool target_banned;     /* likewise */
     bool muted;             /* the actor, now */
+    bool blocked;           /* the actor, by the other of the direct room or the target */
+    bool direct_exists;     /* OPEN_DIRECT: the room of the two is there */
     int64_t last_message_ms; /* the actor's last message in the room; 0: none */
     bool message_exists;    /* the message that the command is about; none: all three false */
     bool message_own;       /* the actor sent it */

@@ -18,6 +18,9 @@ struct act {
     struct scene scene;
     struct arena bodies;   /* of the event that is being made */
     struct room_info room; /* as it is by now; texts in the results */
+    struct span body;      /* the command's, and whom it mentions, but for those who block it */
+    const struct span *mentions;
+    int mention_count;
 };
 
 static inline int act_refuse(struct act *act, int err)
@@ -40,6 +43,8 @@ MUST_CHECK int act_store(struct act *act, const struct ledger_event *event, stru
 /* Both. The JSON values are taken over; `own` may be NULL. */
 MUST_CHECK int act_emit(struct act *act, struct ledger_event *event, json_t *body, json_t *own);
 
+/* The texts of the act's room into the results, where they outlive the records. */
+MUST_CHECK int act_keep_room(struct act *act);
 /* Fills the act's `room` from the scene. */
 MUST_CHECK int act_load_room(struct act *act);
 /* May the user (0: a new one) get one more membership, and the act's room `count` more members?
@@ -77,6 +82,17 @@ MUST_CHECK int act_uncount_reply(struct act *act, const struct ledger_event *mes
 MUST_CHECK int act_erase_message(struct act *act, const struct ledger_event *message);
 MUST_CHECK int act_ban(struct act *act);
 MUST_CHECK int act_lift_ban(struct act *act);
+MUST_CHECK int act_open_direct(struct act *act);
+MUST_CHECK int act_block(struct act *act);
+MUST_CHECK int act_unblock(struct act *act);
+
+/* Before a message is stored: leaves out of the act's body and mentions who blocks its actor. */
+MUST_CHECK int act_heed_blocks(struct act *act);
+/* Tells of the act's room; of one that is new it opens the creator's tenure. */
+MUST_CHECK int act_emit_room(struct act *act, enum event_type type, bool ends_watching);
+/* The act's room as its member is given it; ROLE_NONE: as everyone is. A direct room that is made
+ * has both members, actor and target. NULL: out of memory. */
+json_t *act_shape_room(const struct act *act, enum role role);
 
 /* A user enters: record, event, and from that event on a tenure unless one was opened before. */
 MUST_CHECK int act_enter(struct act *act, const struct ledger_user *user, enum role role,

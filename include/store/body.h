@@ -21,6 +21,9 @@ bool body_same_content(struct span a, struct span b);
  * nothing else; the rest is of the `old` one. ERR_MEMORY. */
 MUST_CHECK int body_edited(struct arena *arena, struct span old, struct span content,
                            int64_t edited_at_ms, struct span *ret);
+/* With other mentions, or none; there were some. ERR_MEMORY. */
+MUST_CHECK int body_with_mentions(struct arena *arena, struct span body, const struct span *users,
+                                  int count, struct span *ret);
 /* Without content, and `deleted`. `edited_at_ms` 0: it tells of no edit. ERR_MEMORY. */
 MUST_CHECK int body_erased(struct arena *arena, struct span old, int64_t edited_at_ms,
                            struct span *ret);

@@ -184,15 +184,22 @@ enum read_what {
     READ_DELIVERED,     /* actor.user, after -> receipts of the user's own, of all small rooms
                            with messages between that and what the user has acknowledged */
     READ_BANS,          /* room, from, limit -> bans */
+    READ_BLOCKS,        /* actor.user, from, limit -> blocks; with user: of that one, or none */
     READ_ACCESS,        /* command -> may it be done (ephemeral sends) */
     READ_PRESENCE,      /* actor.user -> presence: what is kept of it, and its rooms */
     READ_PEOPLE,        /* users -> people: those of them that the actor may know about */
+};
+
+/* One of the two of a direct room. */
+struct read_person_name {
+    struct span user, name, data; /* name.data, data.data NULL: none */
 };
 
 struct read_room {
     struct room_info info;
     enum role role;       /* of the asker; ROLE_NONE: not in it */
     enum notify notify;   /* likewise */
+    struct read_person_name *pair; /* ROOM_DIRECT: both; NULL: not read */
     struct span last_message; /* JSON object of the newest message that the asker may read; data
                                  NULL: none */
     int64_t last_message_ms;  /* its timestamp, 0: none */
@@ -220,6 +227,11 @@ struct read_member {
     struct span name, data; /* data NULL: none */
     bool is_asker;
     enum notify notify;     /* for the asker alone */
+};
+
+struct read_block {
+    struct span user, name, data; /* name.data, data.data NULL: none */
+    int64_t blocked_at_ms;
 };
 
 struct read_ban {
@@ -257,6 +269,7 @@ struct journal_read {
     struct span from;          /* continue after this room or user; data NULL: from the first */
     int limit;
     struct command *command;   /* READ_ACCESS: its outcome is written */
+    struct span user;          /* READ_BLOCKS: this one; data NULL: a page of all */
     int64_t since_ms;          /* READ_RECEIPTS, at least 1 */
     struct event_id after;     /* READ_DELIVERED, READ_ROOMS_CHANGED */
     const struct span *users;  /* READ_PEOPLE: ids */
@@ -276,6 +289,8 @@ struct journal_read {
     int person_count;
     struct read_ban *bans;
     int ban_count;
+    struct read_block *blocks;
+    int block_count;
     struct span next;          /* data NULL: that was all */
     struct event_id head;      /* for `asOf` */
 };

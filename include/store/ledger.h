@@ -82,6 +82,13 @@ struct ledger_member {
     enum notify notify;
 };
 
+/* A user from whom another wants no direct messages and no mentions. */
+struct ledger_block {
+    place_number user;
+    struct span user_id, name, data; /* given out only */
+    int64_t blocked_at_ms;
+};
+
 /* A user who may not see a room, nor come into it. */
 struct ledger_ban {
     place_number user;
@@ -197,6 +204,7 @@ typedef int (*ledger_id_visitor)(void *context, struct event_id id, place_number
                                  enum event_type type);
 typedef int (*ledger_reaction_visitor)(void *context, const struct ledger_reaction *reaction);
 typedef int (*ledger_member_visitor)(void *context, const struct ledger_member *member);
+typedef int (*ledger_block_visitor)(void *context, const struct ledger_block *block);
 typedef int (*ledger_ban_visitor)(void *context, const struct ledger_ban *ban);
 typedef int (*ledger_room_visitor)(void *context, const struct ledger_room *room,
                                    const struct ledger_member *member);
@@ -284,6 +292,26 @@ struct ledger_ops {
     int (*bans)(struct ledger *ledger, place_number room, struct span from, int64_t now_ms,
                 int limit, ledger_ban_visitor visit, void *context);
     int (*ban_count)(struct ledger *ledger, place_number room, int64_t now_ms, int64_t *ret);
+
+    /* The direct room of two users; a and b in either order. */
+    int (*direct_find)(struct ledger *ledger, place_number a, place_number b, place_number *ret);
+    /* There is none of the two yet. It is forgotten with the room. */
+    int (*direct_add)(struct ledger *ledger, place_number a, place_number b, place_number room);
+    /* The other of the two. */
+    int (*direct_partner)(struct ledger *ledger, place_number room, place_number user,
+                          place_number *ret);
+
+    /* Of what `blocker` has said of others; block_find without texts. */
+    int (*block_find)(struct ledger *ledger, place_number blocker, place_number user,
+                      struct ledger_block *ret);
+    /* It is not there yet. */
+    int (*block_add)(struct ledger *ledger, place_number blocker, const struct ledger_block *block);
+    /* Also when there is none. */
+    int (*block_remove)(struct ledger *ledger, place_number blocker, place_number user);
+    /* In order of the user ids' bytes, those after `from` (data NULL: from the first). */
+    int (*blocks)(struct ledger *ledger, place_number blocker, struct span from, int limit,
+                  ledger_block_visitor visit, void *context);
+    int (*block_count)(struct ledger *ledger, place_number blocker, int64_t *ret);
 
     /* There is no open one of the two. */
     int (*tenure_open)(struct ledger *ledger, place_number user, place_number room,

@@ -97,6 +97,16 @@ struct memory_erased {
     UT_hash_handle hh;
 };
 
+/* Of a direct room: its two users, the one with the lower place first. */
+struct memory_pair {
+    place_number low, high;
+};
+
+struct memory_block {
+    struct memory_user *user;
+    int64_t blocked_at_ms;
+};
+
 struct memory_room {
     struct memory_place place;
     struct room_info info; /* texts owned */
@@ -106,6 +116,8 @@ struct memory_room {
     int64_t owner_count;
     struct memory_ban *bans; /* in order of user ids */
     size_t ban_count, ban_size;
+    struct memory_pair pair; /* ROOM_DIRECT */
+    UT_hash_handle by_pair;
     struct memory_events messages;
     struct memory_event *messages_by_id;
     struct memory_thread *threads;
@@ -169,6 +181,8 @@ struct memory_user {
     int device_count;
     struct event_id acked;
     int64_t acked_at_ms;
+    struct memory_block *blocks; /* in order of user ids */
+    size_t block_count, block_size;
     struct ledger_presence presence; /* its text is owned */
     place_number *subscriptions;     /* in order */
     size_t subscription_count, subscription_size;
@@ -180,6 +194,7 @@ struct memory_ledger {
     const struct settings *settings;
     struct memory_realm *realms;
     struct memory_member *members;
+    struct memory_room *direct; /* by pair, not the deleted ones */
     struct memory_place **places; /* by number - 1 */
     size_t place_count, place_size;
     struct memory_once *once_oldest, *once_newest;
@@ -237,6 +252,8 @@ void memory_reactions_free(struct memory_event *message);
 MUST_CHECK int memory_edit_note(struct memory_ledger *ledger, place_number realm,
                                 struct memory_event *event);
 void memory_bans_fini(struct memory_room *room);
+/* The room is no direct one from here on. */
+void memory_direct_remove(struct memory_ledger *ledger, struct memory_room *room);
 /* Forgets commands older than the window. */
 void memory_once_prune(struct memory_ledger *ledger, int64_t before_ms);
 
@@ -244,6 +261,7 @@ void memory_once_prune(struct memory_ledger *ledger, int64_t before_ms);
 void memory_room_ops(struct ledger_ops *ops);
 void memory_member_ops(struct ledger_ops *ops);
 void memory_ban_ops(struct ledger_ops *ops);
+void memory_direct_ops(struct ledger_ops *ops);
 void memory_event_ops(struct ledger_ops *ops);
 void memory_message_ops(struct ledger_ops *ops);
 void memory_marker_ops(struct ledger_ops *ops);

@@ -17,6 +17,13 @@ MUST_CHECK int reading_keep(struct arena *arena, struct span *text);
 MUST_CHECK int reading_bans(struct ledger *ledger, struct journal_read *read, int64_t now_ms,
                             struct arena *scratch);
 
+/* READ_BLOCKS. */
+MUST_CHECK int reading_blocks(struct ledger *ledger, struct journal_read *read, int64_t now_ms,
+                              struct arena *scratch);
+/* The two of a direct room, into the arena. */
+MUST_CHECK int reading_pair(struct ledger *ledger, place_number room, struct arena *arena,
+                            struct read_room *found);
+
 /* The scene of a room that the actor may read, else ERR_NOT_FOUND and what command_decide_read
  * says. */
 MUST_CHECK int reading_scene(struct ledger *ledger, struct span realm, struct span room,
@@ -80,11 +87,11 @@ MUST_CHECK int reading_delivered(struct ledger *ledger, const struct settings *s
 MUST_CHECK int reading_changed(struct ledger *ledger, struct journal_read *read,
                                struct arena *scratch);
 
-/* The text of a room into the arena, and its newest message that the user may read. */
-MUST_CHECK int reading_keep_room(struct arena *arena, struct room_info *room);
-MUST_CHECK int reading_last_message(struct ledger *ledger, const struct ledger_room *room,
-                                    place_number user, bool privileged, struct arena *arena,
-                                    struct read_room *found);
+/* What answers tell of a room beside its record: the newest message that the user may read, and of
+ * a direct room both members. */
+MUST_CHECK int reading_details(struct ledger *ledger, const struct ledger_room *room,
+                               place_number user, bool privileged, struct arena *arena,
+                               struct read_room *found);
 
 /* The first entry of a place above `after`; EVENT_ID_LAST if there is none. */
 MUST_CHECK int reading_first(struct ledger *ledger, place_number place, struct event_id after,

@@ -13,12 +13,16 @@ struct scene {
     struct ledger_user actor, target;
     struct ledger_member member, target_member;
     struct ledger_event message; /* that the command is about */
+    place_number direct;         /* OPEN_DIRECT: the room of actor and target */
     struct facts facts;
 };
 
 /* Is the user (0: not known) kept out of the room? */
 MUST_CHECK int scene_is_banned(struct ledger *ledger, place_number room, place_number user,
                                int64_t now_ms, bool *ret);
+/* Does the one want nothing from the other? Either may be 0: not known. */
+MUST_CHECK int scene_is_blocked(struct ledger *ledger, place_number blocker, place_number user,
+                                bool *ret);
 MUST_CHECK int scene_gather(struct ledger *ledger, const struct command *command, int64_t now_ms,
                             struct arena *arena, struct scene *ret);
 

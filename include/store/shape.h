@@ -19,6 +19,8 @@ json_t *shape_room(const struct room_info *info, enum role role, int64_t watcher
 json_t *shape_user_data(struct span name, struct span data);
 
 /* userId, role, joinedAt, mutedUntil?, userData?. */
+/* {userId, userData?}; in a direct room's `members`. */
+json_t *shape_person(struct span user, struct span name, struct span data);
 json_t *shape_member(struct span user, enum role role, int64_t joined_at_ms, int64_t muted_until_ms,
                      struct span name, struct span data);
 

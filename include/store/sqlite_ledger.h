@@ -100,7 +100,7 @@ MUST_CHECK int sqlite_visit_ids(struct sqlite_ledger *ledger, sqlite3_stmt *stat
                                 ledger_id_visitor visit, void *context);
 
 /* The primitives, by file: sqlite_ledger.c (realms), sqlite_rooms.c, sqlite_bans.c,
- * sqlite_events.c, sqlite_edits.c, sqlite_reactions.c, sqlite_presence.c,
+ * sqlite_direct.c, sqlite_events.c, sqlite_edits.c, sqlite_reactions.c, sqlite_presence.c,
  * sqlite_markers.c. */
 void sqlite_ledger_add_rooms(struct ledger_ops *ops);
 void sqlite_ledger_add_presence(struct ledger_ops *ops);
@@ -109,6 +109,7 @@ void sqlite_ledger_add_edits(struct ledger_ops *ops);
 void sqlite_ledger_add_reactions(struct ledger_ops *ops);
 void sqlite_ledger_add_markers(struct ledger_ops *ops);
 void sqlite_ledger_add_bans(struct ledger_ops *ops);
+void sqlite_ledger_add_direct(struct ledger_ops *ops);
 /* Realm that this transaction has touched or touches now. */
 MUST_CHECK int sqlite_realm_at(struct sqlite_ledger *ledger, place_number place,
                                struct sqlite_realm **ret);

@@ -24,6 +24,8 @@
     X(erased_add) X(erased_note) X(erased_count) X(room_remove_erased)                             \
     X(room_remove_bans) X(ban_find) X(ban_forget_passed) X(ban_put) X(ban_remove) X(bans)          \
     X(ban_count)                                                                                   \
+    X(room_remove_direct) X(direct_find) X(direct_add) X(direct_partner)                           \
+    X(block_find) X(block_add) X(block_remove) X(blocks) X(block_count)                            \
     X(tenure_open) X(tenure_close) X(tenures_of_user) X(tenures_in_room)                           \
     X(event_add) X(sender_note) X(event_find) X(event_at_or_below)                                 \
     X(events_up) X(events_down) X(messages_up) X(messages_down) X(thread_up) X(thread_down)        \

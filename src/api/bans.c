@@ -1,37 +1,23 @@
 #include "api/errand.h"
 #include "api/query.h"
+#include "api/shapes.h"
 #include "base/err.h"
 #include "base/limits.h"
-#include "store/shape.h"
 
 #define BANS_ANSWER_BYTES_MAX 1048576
 
 /* --- the list ------------------------------------------------------------------------------ */
 
-static void write_user_data(struct json_writer *writer, const struct read_ban *ban)
-{
-    if (!ban->name.data && !ban->data.data)
-        return;
-    json_t *value = shape_user_data(ban->name, ban->data);
-    json_writer_member(writer, "userData");
-    if (value)
-        json_writer_value(writer, value);
-    else if (!writer->err)
-        writer->err = ERR_MEMORY;
-    json_decref(value);
-}
-
 static void write_ban(struct json_writer *writer, const struct read_ban *ban)
 {
     json_writer_item(writer);
-    json_writer_add(writer, "{");
-    json_writer_member_string(writer, "userId", ban->user);
+    shapes_write_person(writer, ban->user, ban->name, ban->data);
+    json_writer_reopen(writer);
     json_writer_member_string(writer, "by", ban->by);
     json_writer_member_number(writer, "bannedAt", ban->banned_at_ms);
     if (ban->until_ms)
         json_writer_member_number(writer, "until", ban->until_ms);
     json_writer_member_string(writer, "reason", ban->reason);
-    write_user_data(writer, ban);
     json_writer_add(writer, "}");
 }
 

@@ -179,6 +179,39 @@ void room_delete(struct request *request)
     errand_append(errand);
 }
 
+/* --- direct rooms -------------------------------------------------------------------------- */
+
+static void on_direct_read(struct errand *errand)
+{
+    const struct journal_read *read = &errand->read;
+    bool created = errand->before->command.outcome.created;
+    answer_room(errand, created ? 201 : 200, &read->rooms[0], read->head);
+}
+
+static void on_direct(struct errand *errand)
+{
+    struct errand *read = errand_after(errand, on_direct_read);
+    if (!read)
+        return;
+    read->command.room = errand->command.outcome.room.id;
+    request_actor(read->request, read->command.room, &read->command.actor);
+    errand_read(read, READ_ROOM);
+}
+
+void direct_post(struct request *request)
+{
+    struct errand *errand = errand_new(request, (struct span){NULL, 0}, on_direct);
+    if (!errand)
+        return;
+    errand->command.kind = COMMAND_OPEN_DIRECT;
+    errand->command.target = request_parameter(request, 0);
+    errand->command.room = errand_make_id(errand, 'd');
+    if (errand->command.room.data)
+        errand_append(errand);
+    else
+        errand_refuse(errand, ERR_MEMORY, NULL);
+}
+
 /* --- the user's rooms ---------------------------------------------------------------------- */
 
 static void on_rooms(struct errand *errand)

@@ -39,6 +39,24 @@ void shapes_write_members(struct json_writer *writer, const struct read_member *
     json_writer_add(writer, "]");
 }
 
+void shapes_write_person(struct json_writer *writer, struct span user, struct span name,
+                         struct span data)
+{
+    write_taken(writer, shape_person(user, name, data));
+}
+
+/* The two of a direct room. */
+static void write_pair(struct json_writer *writer, const struct read_person_name *pair)
+{
+    json_writer_member(writer, "members");
+    json_writer_add(writer, "[");
+    for (int i = 0; i < 2; i++) {
+        json_writer_item(writer);
+        shapes_write_person(writer, pair[i].user, pair[i].name, pair[i].data);
+    }
+    json_writer_add(writer, "]");
+}
+
 void shapes_write_read_room(const struct errand *errand, struct json_writer *writer,
                             const struct read_room *room)
 {
@@ -46,6 +64,8 @@ void shapes_write_read_room(const struct errand *errand, struct json_writer *wri
     json_writer_reopen(writer);
     if (room->role != ROLE_NONE)
         json_writer_member_string(writer, "notify", span_text(notify_name(room->notify)));
+    if (room->pair)
+        write_pair(writer, room->pair);
     if (!event_id_is_none(room->marker.upto)) {
         json_writer_member_number(writer, "unread", room->marker.unread);
         json_writer_member_number(writer, "mentions", room->marker.mentions);

@@ -99,6 +99,8 @@ static int decide_leave(const struct standing *standing)
     int err = check_visible(standing);
     if (err)
         return err;
+    if (standing->facts->room.kind == ROOM_DIRECT)
+        return ERR_NOT_ALLOWED;
     return would_orphan(standing->facts, standing->facts->role) ? ERR_LAST_OWNER : 0;
 }
 
@@ -197,6 +199,8 @@ static int check_voice(const struct standing *standing)
         return err;
     if (facts->role == ROLE_NONE && !(standing->grants & GRANT_POST))
         return ERR_NOT_A_MEMBER;
+    if (facts->blocked)
+        return ERR_BLOCKED;
     return facts->muted ? ERR_MUTED : 0;
 }
 
@@ -279,6 +283,14 @@ static int decide_delete(const struct standing *standing)
     return facts->message_own || standing->rank >= ROLE_MODERATOR ? 0 : ERR_NOT_ALLOWED;
 }
 
+/* A room that is there is told of also to one who is blocked. */
+static int decide_open_direct(const struct command *command, const struct facts *facts)
+{
+    if (is_about_self(command))
+        return ERR_INVALID_IDENTIFIER;
+    return facts->blocked && !facts->direct_exists && !command->actor.service ? ERR_BLOCKED : 0;
+}
+
 int command_decide(const struct command *command, const struct facts *facts,
                    int64_t *ret_retry_after_ms)
 {
@@ -304,6 +316,11 @@ int command_decide(const struct command *command, const struct facts *facts,
         return decide_ban(&standing);
     case COMMAND_LIFT_BAN:
         return decide_lift_ban(&standing);
+    case COMMAND_OPEN_DIRECT:
+        return decide_open_direct(command, facts);
+    case COMMAND_BLOCK:
+    case COMMAND_UNBLOCK:
+        return is_about_self(command) ? ERR_INVALID_IDENTIFIER : 0;
     case COMMAND_SEND_MESSAGE:
     case COMMAND_CUSTOM_EVENT:
     case COMMAND_TYPING:

@@ -244,7 +244,7 @@ static int post(struct act *act)
         .type = message ? EVENT_NEW_MESSAGE : EVENT_CUSTOM,
         .place = act->scene.room.place,
         .room_id = command->room,
-        .body = command->body,
+        .body = act->body,
     };
     if (message) {
         event.message_id = command->message_id;
@@ -295,7 +295,10 @@ static int decide_and_post(struct act *act)
     err = command_decide(act->command, &act->scene.facts, &outcome->retry_after_ms);
     if (err && !(err == ERR_RATE_LIMITED && earlier.found))
         return act_refuse(act, err);
-    return earlier.found ? act_refuse(act, ERR_MESSAGE_ID_REUSED) : post(act);
+    if (earlier.found)
+        return act_refuse(act, ERR_MESSAGE_ID_REUSED);
+    err = act_heed_blocks(act);
+    return err ? err : post(act);
 }
 
 static int carry_out(struct act *act)
@@ -333,6 +336,12 @@ static int carry_out(struct act *act)
         return act_add_reaction(act);
     case COMMAND_REMOVE_REACTION:
         return act_remove_reaction(act);
+    case COMMAND_OPEN_DIRECT:
+        return act_open_direct(act);
+    case COMMAND_BLOCK:
+        return act_block(act);
+    case COMMAND_UNBLOCK:
+        return act_unblock(act);
     case COMMAND_ACK:
         return act_ack(act);
     case COMMAND_READ:
@@ -356,7 +365,14 @@ static int carry_out(struct act *act)
 int apply_command(struct apply *apply, struct command *command, int64_t now_ms,
                   struct arena *results)
 {
-    struct act act = {.apply = apply, .ledger = apply->ledger, .command = command};
+    struct act act = {
+        .apply = apply,
+        .ledger = apply->ledger,
+        .command = command,
+        .body = command->body,
+        .mentions = command->mentions,
+        .mention_count = command->mention_count,
+    };
     assert(apply->scratch.blocks == NULL);
     command->outcome = (struct outcome){0};
     apply->now_ms = now_ms;

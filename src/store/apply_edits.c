@@ -20,12 +20,15 @@ int act_edit_message(struct act *act)
         .target = message->id,
     };
     struct frame *frame;
-    if (body_same_content(message->body, command->body)) {
+    int err = act_heed_blocks(act);
+    if (err)
+        return err;
+    if (body_same_content(message->body, act->body)) {
         command->outcome.repeated = true;
         command->outcome.timestamp_ms = body_number(message->body, "editedAt");
         return 0;
     }
-    int err = body_edited(&act->apply->scratch, message->body, command->body, act->apply->now_ms,
+    err = body_edited(&act->apply->scratch, message->body, act->body, act->apply->now_ms,
                           &event.body);
     if (!err)
         err = act_frame(act, &event, &frame);
@@ -41,7 +44,7 @@ int act_edit_message(struct act *act)
     }
     err = act_store(act, &event, frame);
     return err ? err
-               : act_recount_mentions(act, message, command->mentions, command->mention_count);
+               : act_recount_mentions(act, message, act->mentions, act->mention_count);
 }
 
 struct edits {

@@ -78,7 +78,7 @@ int act_enter(struct act *act, const struct ledger_user *user, enum role role, b
     struct ledger_event event = event_about(act, EVENT_USER_JOINED, user);
     json_t *body = with(person(act, user), "role", json_string(role_name(role)));
     json_t *own = body ? json_copy(body) : NULL;
-    own = with(own, "room", shape_room(&act->room, role, -1));
+    own = with(own, "room", act_shape_room(act, role));
     if (!own) {
         json_decref(body);
         return ERR_MEMORY;

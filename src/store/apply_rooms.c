@@ -13,8 +13,7 @@ static int keep(struct act *act, struct span *text)
     return 0;
 }
 
-/* The texts of the act's room into the results, where they outlive the records. */
-static int keep_room(struct act *act)
+int act_keep_room(struct act *act)
 {
     struct room_info *room = &act->room;
     int err = keep(act, &room->id);
@@ -31,7 +30,7 @@ int act_load_room(struct act *act)
 {
     assert(act->scene.room.place);
     act->room = act->scene.room.info;
-    return keep_room(act);
+    return act_keep_room(act);
 }
 
 int act_check_space(struct act *act, place_number user, int64_t count, bool *ret_full)
@@ -69,7 +68,27 @@ static bool room_differs(const struct room_info *a, const struct room_info *b)
            a->history_from != b->history_from || !span_equal(a->data, b->data);
 }
 
-static int emit_room(struct act *act, enum event_type type, bool ends_watching)
+json_t *act_shape_room(const struct act *act, enum role role)
+{
+    json_t *room = shape_room(&act->room, role, -1);
+    if (!room || act->command->kind != COMMAND_OPEN_DIRECT)
+        return room;
+    const struct ledger_user *pair[] = {&act->scene.actor, &act->scene.target};
+    json_t *members = json_array();
+    int err = members ? 0 : -1;
+    for (size_t i = 0; i < array_count(pair) && !err; i++)
+        err = json_array_append_new(members,
+                                    shape_person(pair[i]->id, pair[i]->name, pair[i]->data));
+    if (!err)
+        err = json_object_set(room, "members", members);
+    json_decref(members);
+    if (!err)
+        return room;
+    json_decref(room);
+    return NULL;
+}
+
+int act_emit_room(struct act *act, enum event_type type, bool ends_watching)
 {
     struct ledger_event event = {
         .type = type,
@@ -81,7 +100,7 @@ static int emit_room(struct act *act, enum event_type type, bool ends_watching)
         event.user = act->scene.actor.place;
         event.user_id = act->command->actor.user;
     }
-    int err = act_emit(act, &event, shape_room(&act->room, ROLE_NONE, -1), NULL);
+    int err = act_emit(act, &event, act_shape_room(act, ROLE_NONE), NULL);
     if (!err && type == EVENT_ROOM_CREATED)
         err = act->ledger->ops->tenure_open(act->ledger, event.user, event.place, event.id);
     return err;
@@ -106,7 +125,7 @@ static int create(struct act *act)
     if (!err && full)
         return act_refuse(act, ERR_FULL);
     if (!err)
-        err = keep_room(act);
+        err = act_keep_room(act);
     if (!err)
         err = act_begin(act);
     if (!err && act->room.kind == ROOM_PUBLIC)
@@ -118,7 +137,7 @@ static int create(struct act *act)
     if (err)
         return err;
     act->room.member_count = 1;
-    err = emit_room(act, EVENT_ROOM_CREATED, false);
+    err = act_emit_room(act, EVENT_ROOM_CREATED, false);
     act->room.member_count = 0;
     if (!err)
         err = act_enter(act, &act->scene.actor, ROLE_OWNER, false);
@@ -139,7 +158,7 @@ static int update(struct act *act)
     act->room = *before;
     change_room(&act->room, &act->command->change);
     bool differs = room_differs(&act->room, before);
-    err = keep_room(act);
+    err = act_keep_room(act);
     if (!err && differs) {
         struct ledger *ledger = act->ledger;
         act->room.version++;
@@ -149,7 +168,7 @@ static int update(struct act *act)
         if (!err)
             err = ledger->ops->room_set(ledger, act->scene.room.place, &act->room);
         if (!err)
-            err = emit_room(act, EVENT_ROOM_UPDATED,
+            err = act_emit_room(act, EVENT_ROOM_UPDATED,
                             kind_before == ROOM_PUBLIC && act->room.kind != ROOM_PUBLIC);
     }
     outcome->role = act->scene.member.role;
@@ -169,7 +188,7 @@ int act_delete_room(struct act *act)
     if (!err)
         err = act_begin(act);
     if (!err)
-        err = emit_room(act, EVENT_ROOM_DELETED, true);
+        err = act_emit_room(act, EVENT_ROOM_DELETED, true);
     if (!err)
         err = act->ledger->ops->room_remove(act->ledger, act->scene.room.place,
                                             act->scene.realm.head);

@@ -150,6 +150,33 @@ int body_edited(struct arena *arena, struct span old, struct span content, int64
     return 0;
 }
 
+/* The names are part of what stood there before, so they fit in its place. */
+int body_with_mentions(struct arena *arena, struct span body, const struct span *users, int count,
+                       struct span *ret)
+{
+    const struct span old = body_member(body, "mentions");
+    const struct span name = span_text(",\"mentions\":");
+    assert(old.data);
+    size_t before = (size_t)(old.data - body.data) - name.len;
+    const char *rest = old.data + old.len;
+    assert(memcmp(body.data + before, name.data, name.len) == 0);
+    struct draft draft = {.text = arena_alloc(arena, body.len)};
+    if (!draft.text)
+        return ERR_MEMORY;
+    add(&draft, span_of(body.data, count ? before + name.len : before));
+    for (int i = 0; i < count; i++) {
+        add(&draft, span_text(i ? ",\"" : "[\""));
+        add(&draft, users[i]);
+        add(&draft, span_text("\""));
+    }
+    if (count)
+        add(&draft, span_text("]"));
+    add(&draft, span_of(rest, (size_t)(body.data + body.len - rest)));
+    assert(draft.len <= body.len);
+    *ret = span_of(draft.text, draft.len);
+    return 0;
+}
+
 int body_erased(struct arena *arena, struct span old, int64_t edited_at_ms, struct span *ret)
 {
     size_t size = ADDED_BYTES_MAX;

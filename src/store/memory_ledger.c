@@ -252,6 +252,7 @@ static void user_free(struct memory_user *user)
     free(user->rooms);
     free((char *)user->presence.activity.data);
     free(user->subscriptions);
+    free(user->blocks);
     free((char *)user->id.data);
     free((char *)user->name.data);
     free((char *)user->data.data);
@@ -288,6 +289,7 @@ void memory_ledger_fini(struct memory_ledger *memory)
         HASH_CLEAR(hh, realm->users);
     }
     HASH_CLEAR(hh, memory->realms);
+    HASH_CLEAR(by_pair, memory->direct);
     for (int realms = 0; realms < 2; realms++) {
         for (size_t i = 0; i < memory->place_count; i++) {
             struct memory_place *place = memory->places[i];
@@ -322,6 +324,7 @@ void memory_ledger_init(struct memory_ledger *memory, const struct settings *set
     memory_room_ops(&memory_ops);
     memory_member_ops(&memory_ops);
     memory_ban_ops(&memory_ops);
+    memory_direct_ops(&memory_ops);
     memory_event_ops(&memory_ops);
     memory_message_ops(&memory_ops);
     memory_marker_ops(&memory_ops);

@@ -126,6 +126,7 @@ static int room_remove(struct ledger *ledger, place_number place, struct event_i
         return err;
     memory_markers_free(room);
     memory_bans_fini(room);
+    memory_direct_remove(memory, room);
     room->deleted = true;
     HASH_DELETE(hh, room->place.realm->rooms, room);
     return 0;

@@ -96,9 +96,8 @@ static int note_message(void *context, const struct ledger_event *event)
     return shape_message(walk->arena, event->id, event->timestamp_ms, event->body, walk->text);
 }
 
-int reading_last_message(struct ledger *ledger, const struct ledger_room *room,
-                         place_number user, bool privileged, struct arena *arena,
-                         struct read_room *found)
+static int last_message(struct ledger *ledger, const struct ledger_room *room, place_number user,
+                        bool privileged, struct arena *arena, struct read_room *found)
 {
     struct ledger_range range = {
         .place = room->place,
@@ -110,6 +109,13 @@ int reading_last_message(struct ledger *ledger, const struct ledger_room *room,
     struct message_walk walk = {arena, &found->last_message, &found->last_message_ms};
     int err = reading_floor(ledger, room, user, privileged, &range.after);
     return err ? err : ledger->ops->events(ledger, &range, note_message, &walk);
+}
+
+int reading_details(struct ledger *ledger, const struct ledger_room *room, place_number user,
+                    bool privileged, struct arena *arena, struct read_room *found)
+{
+    int err = room->info.kind == ROOM_DIRECT ? reading_pair(ledger, room->place, arena, found) : 0;
+    return err ? err : last_message(ledger, room, user, privileged, arena, found);
 }
 
 static int read_room(struct ledger *ledger, struct journal_read *read, int64_t now_ms,
@@ -137,7 +143,7 @@ static int read_room(struct ledger *ledger, struct journal_read *read, int64_t n
     if (err)
         return err;
     bool privileged = read->actor.service || (read->actor.grants & GRANT_READ);
-    return reading_last_message(ledger, &scene.room, scene.actor.place, privileged, arena,
+    return reading_details(ledger, &scene.room, scene.actor.place, privileged, arena,
                                 &read->rooms[0]);
 }
 
@@ -164,7 +170,7 @@ static int read_rooms_of_user(struct ledger *ledger, struct journal_read *read,
     err = ledger->ops->rooms_of_user(ledger, scene.actor.place, read->from, read->limit + 1,
                                      note_room, &walk);
     for (int i = 0; i < read->room_count && !err; i++) {
-        err = reading_last_message(ledger, &walk.rooms[i], scene.actor.place, false, arena,
+        err = reading_details(ledger, &walk.rooms[i], scene.actor.place, false, arena,
                                    &read->rooms[i]);
         if (!err)
             err = reading_marker(ledger, &walk.rooms[i], &walk.markers[i],
@@ -245,9 +251,10 @@ int reading_read(struct ledger *ledger, const struct settings *settings, struct 
     read->receipts = NULL;
     read->people = NULL;
     read->bans = NULL;
+    read->blocks = NULL;
     read->presence = (struct read_presence){0};
     read->room_count = read->member_count = read->unread_count = read->receipt_count = 0;
-    read->person_count = read->ban_count = 0;
+    read->person_count = read->ban_count = read->block_count = 0;
     read->next = (struct span){NULL, 0};
     read->head = EVENT_ID_NONE;
     arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
@@ -279,6 +286,10 @@ int reading_read(struct ledger *ledger, const struct settings *settings, struct 
         break;
     case READ_DELIVERED:
         err = reading_delivered(ledger, settings, read, &scratch);
+        break;
+    case READ_BLOCKS:
+        assert(read->limit >= 1);
+        err = reading_blocks(ledger, read, now_ms, &scratch);
         break;
     case READ_ACCESS:
         err = read_access(ledger, read, now_ms, &scratch);

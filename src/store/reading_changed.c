@@ -51,7 +51,7 @@ static int add_room(struct changed_walk *walk, const struct room_of_user *of,
                                 .marker = *marker};
     err = reading_keep_room(arena, &found->info);
     return err ? err
-               : reading_last_message(walk->ledger, &of->room, walk->user, false, arena, found);
+               : reading_details(walk->ledger, &of->room, walk->user, false, arena, found);
 }
 
 static int visit(void *context, const struct room_of_user *of)

@@ -28,6 +28,36 @@ int scene_is_banned(struct ledger *ledger, place_number room, place_number user,
     return allow_missing(err);
 }
 
+int scene_is_blocked(struct ledger *ledger, place_number blocker, place_number user, bool *ret)
+{
+    struct ledger_block block;
+    int err =
+        blocker && user ? ledger->ops->block_find(ledger, blocker, user, &block) : ERR_NOT_FOUND;
+    *ret = !err;
+    return allow_missing(err);
+}
+
+/* Does the other of a direct room take what the actor says? Reading asks nobody. */
+static int gather_partner(struct ledger *ledger, const struct command *command, struct scene *scene)
+{
+    place_number partner;
+    if (scene->room.info.kind != ROOM_DIRECT || scene->member.role == ROLE_NONE ||
+        command->kind == COMMAND_PROFILE || command->kind == COMMAND_READ)
+        return 0;
+    int err = ledger->ops->direct_partner(ledger, scene->room.place, scene->actor.place, &partner);
+    return err ? err : scene_is_blocked(ledger, partner, scene->actor.place, &scene->facts.blocked);
+}
+
+static int gather_direct(struct ledger *ledger, struct scene *scene)
+{
+    place_number actor = scene->actor.place, target = scene->target.place;
+    if (!actor || !target || actor == target)
+        return 0;
+    int err = allow_missing(ledger->ops->direct_find(ledger, actor, target, &scene->direct));
+    scene->facts.direct_exists = scene->direct != 0;
+    return err ? err : scene_is_blocked(ledger, target, actor, &scene->facts.blocked);
+}
+
 /* A member never is banned, so that what members do costs no look-up. */
 static int gather_bans(struct ledger *ledger, struct scene *scene)
 {
@@ -95,6 +125,8 @@ static int gather_facts(struct ledger *ledger, const struct command *command, in
     if (command->kind == COMMAND_SUBSCRIBE_PRESENCE && scene->actor.place && scene->target.place)
         return ledger->ops->acquainted(ledger, scene->actor.place, scene->target.place,
                                        &facts->acquainted);
+    if (command->kind == COMMAND_OPEN_DIRECT)
+        return gather_direct(ledger, scene);
     facts->room_exists = scene->room.place != 0;
     if (!facts->room_exists)
         return 0;
@@ -103,6 +135,8 @@ static int gather_facts(struct ledger *ledger, const struct command *command, in
     facts->target_role = scene->target_member.role;
     facts->muted = scene->member.muted_until_ms > now_ms;
     int err = gather_bans(ledger, scene);
+    if (!err)
+        err = gather_partner(ledger, command, scene);
     if (!err && may_take_an_owner(command))
         err = ledger->ops->owner_count(ledger, scene->room.place, &facts->owner_count);
     if (!err && facts->room.slow_mode_s > 0 && command->kind == COMMAND_SEND_MESSAGE &&

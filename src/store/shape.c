@@ -53,6 +53,18 @@ json_t *shape_user_data(struct span name, struct span data)
     return NULL;
 }
 
+json_t *shape_person(struct span user, struct span name, struct span data)
+{
+    json_t *person = json_pack("{s:o}", "userId", text_of(user));
+    int err = person ? 0 : -1;
+    if (!err && (name.data || data.data))
+        err = json_object_set_new(person, "userData", shape_user_data(name, data));
+    if (!err)
+        return person;
+    json_decref(person);
+    return NULL;
+}
+
 json_t *shape_member(struct span user, enum role role, int64_t joined_at_ms, int64_t muted_until_ms,
                      struct span name, struct span data)
 {

@@ -329,6 +329,7 @@ void sqlite_ledger_init(struct sqlite_ledger *ledger, struct sqlite_connection *
     sqlite_ledger_add_rooms(&ledger->ops);
     sqlite_ledger_add_presence(&ledger->ops);
     sqlite_ledger_add_bans(&ledger->ops);
+    sqlite_ledger_add_direct(&ledger->ops);
     sqlite_ledger_add_events(&ledger->ops);
     sqlite_ledger_add_markers(&ledger->ops);
     sqlite_ledger_add_edits(&ledger->ops);

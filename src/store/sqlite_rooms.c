@@ -143,6 +143,7 @@ static int room_remove(struct ledger *base, place_number place, struct event_id 
 {
     static const enum sql_statement steps[] = {SQL_room_remove_members, SQL_room_remove_mentions,
                                                SQL_room_remove_erased, SQL_room_remove_bans,
+                                               SQL_room_remove_direct,
                                                SQL_room_delete};
     struct sqlite_ledger *ledger = self(base);
     sqlite3_stmt *statement = sqlite_get(ledger, SQL_room_end_tenures);

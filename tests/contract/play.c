@@ -154,13 +154,18 @@ static void finish(struct play *play)
     play_wait(play, &play->home, &waited.done);
 }
 
+void play_append(struct play *play, struct journal_append *append)
+{
+    prepare(play, &append->request);
+    journal_start_append(play->journal, append);
+    finish(play);
+    assert_err(append->request.err, ERR_OK);
+}
+
 struct outcome play_do(struct play *play, struct command *command)
 {
     struct journal_append append = {.commands = command, .count = 1};
-    prepare(play, &append.request);
-    journal_start_append(play->journal, &append);
-    finish(play);
-    assert_err(append.request.err, ERR_OK);
+    play_append(play, &append);
     struct outcome outcome = command->outcome;
     journal_append_fini(&append);
     outcome.room.id = outcome.room.name = outcome.room.topic = outcome.room.data =

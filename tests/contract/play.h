@@ -63,6 +63,8 @@ void play_wait(struct play *play, struct mailbox *home, const int *done);
 
 /* Commands; each returns its outcome. */
 struct outcome play_do(struct play *play, struct command *command);
+/* Several at once; `append` is the caller's to finish. */
+void play_append(struct play *play, struct journal_append *append);
 struct command play_command(enum command_kind kind, const char *user, const char *room);
 int play_put_room(struct play *play, const char *user, const char *room, enum room_kind kind);
 int play_delete_room(struct play *play, const char *user, const char *room);
@@ -128,5 +130,6 @@ int run_presence_tests(void);
 int run_quiet_tests(void);
 int run_member_tests(void);
 int run_ban_tests(void);
+int run_direct_tests(void);
 
 #endif

@@ -27,5 +27,6 @@ int main(int argc, char **argv)
     failed += run_presence_tests();
     failed += run_member_tests();
     failed += run_ban_tests();
+    failed += run_direct_tests();
     return failed;
 }

@@ -85,6 +85,24 @@ CREATE TABLE ban (
 CREATE UNIQUE INDEX ban_room ON ban (room, user_id);
 CREATE INDEX ban_until ON ban (room, until_ms) WHERE until_ms > 0;
 
+-- Direct rooms, each of two users: the one with the lower place first.
+CREATE TABLE direct (
+    low INTEGER NOT NULL,
+    high INTEGER NOT NULL,
+    room INTEGER NOT NULL UNIQUE,
+    PRIMARY KEY (low, high)
+) STRICT, WITHOUT ROWID;
+
+-- From whom a user wants no direct messages and no mentions.
+CREATE TABLE block (
+    blocker INTEGER NOT NULL,
+    user INTEGER NOT NULL,
+    user_id TEXT NOT NULL,
+    blocked_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (blocker, user)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX block_name ON block (blocker, user_id);
+
 -- Reactions to a message, and how many there are of each key.
 CREATE TABLE reaction (
     message INTEGER NOT NULL,

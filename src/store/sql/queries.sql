@@ -194,6 +194,36 @@ ORDER BY ban.user_id LIMIT ?3
 SELECT count(*) FROM ban INDEXED BY ban_room
 WHERE room = ?1 AND (until_ms = 0 OR until_ms > ?2)
 
+-- name: room_remove_direct
+DELETE FROM direct WHERE room = ?1
+
+-- name: direct_find
+SELECT room FROM direct WHERE low = ?1 AND high = ?2
+
+-- name: direct_add
+INSERT INTO direct (low, high, room) VALUES (?1, ?2, ?3)
+
+-- name: direct_partner
+SELECT iif(low = ?2, high, low) FROM direct WHERE room = ?1
+
+-- name: block_find
+SELECT blocked_at_ms FROM block WHERE blocker = ?1 AND user = ?2
+
+-- name: block_add
+INSERT INTO block (blocker, user, user_id, blocked_at_ms)
+SELECT ?1, ?2, user.id, ?3 FROM user WHERE place = ?2
+
+-- name: block_remove
+DELETE FROM block WHERE blocker = ?1 AND user = ?2
+
+-- name: blocks
+SELECT block.user, block.user_id, user.name, user.data, block.blocked_at_ms
+FROM block INDEXED BY block_name JOIN user ON user.place = block.user
+WHERE block.blocker = ?1 AND block.user_id > ?2 ORDER BY block.user_id LIMIT ?3
+
+-- name: block_count
+SELECT count(*) FROM block WHERE blocker = ?1
+
 -- name: tenure_open
 INSERT INTO tenure (user, room, from_id, until_id) VALUES (?1, ?2, ?3, 9223372036854775807)
 
