@@ -87,6 +87,8 @@ MUST_CHECK int reading_delivered(struct ledger *ledger, const struct settings *s
 MUST_CHECK int reading_changed(struct ledger *ledger, struct journal_read *read,
                                struct arena *scratch);
 
+/* The texts of a room into the arena. */
+MUST_CHECK int reading_keep_room(struct arena *arena, struct room_info *room);
 /* What answers tell of a room beside its record: the newest message that the user may read, and of
  * a direct room both members. */
 MUST_CHECK int reading_details(struct ledger *ledger, const struct ledger_room *room,
