@@ -60,10 +60,13 @@ static struct worker *worker_of(const struct poll_session *session)
 
 /* -- answers ------------------------------------------------------------------------------ */
 
-/* How many of the queued frames an answer would tell now: up to `limit`. Only a cursor that moves
- * confirms, and a gap has none: it is told together with what moves the cursor, be it beyond
- * `limit`, and waits while that is not there. */
-static uint32_t count_ready(const struct poll_session *session, const struct ticket *ticket)
+/* How many of the queued frames an answer would tell now: up to `limit`, not counting those made
+ * for this session. Each new session is told them again, so that they would leave no room for
+ * what moves the cursor. Only a cursor that moves confirms, and a gap has none: it is told
+ * together with what moves the cursor, be it beyond `limit`, and waits while that is not there.
+ * `*ret_full`: no more would go with them. */
+static uint32_t count_ready(const struct poll_session *session, const struct ticket *ticket,
+                            bool *ret_full)
 {
     const struct subscriber *subscriber = &session->reader.subscriber;
     uint32_t count = 0, limit = (uint32_t)ticket->params.limit;
@@ -71,8 +74,10 @@ static uint32_t count_ready(const struct poll_session *session, const struct tic
     for (; count < subscriber->queue_count && (count < limit || (has_gap && !moves)); count++) {
         const struct frame *frame = queued_get(subscriber_peek(subscriber, count));
         has_gap |= frame->type == EVENT_GAP;
+        limit += frame->audience == AUDIENCE_SESSION;
         moves |= event_id_compare(frame->id, session->answered) > 0;
     }
+    *ret_full = count >= limit;
     if (has_gap && !moves && count == subscriber->queue_count)
         moves = event_id_compare(subscriber_reached(subscriber), session->answered) > 0;
     return has_gap && !moves ? 0 : count;
@@ -90,7 +95,8 @@ static void collect(struct poll_session *session, struct ticket *ticket)
 {
     struct subscriber *subscriber = &session->reader.subscriber;
     struct event_id cursor = session->answered;
-    uint32_t count = count_ready(session, ticket);
+    bool full;
+    uint32_t count = count_ready(session, ticket, &full);
     if (count == 0 && subscriber->history_left > 0 && !has_cursor(session)) {
         ticket->err = ERR_UNAVAILABLE;
         return;
@@ -177,8 +183,9 @@ static void answer_if_ready(struct poll_session *session)
         return;
     if (subscriber->state == SUBSCRIBER_REPLAY)
         hall_replay(subscriber);
-    uint32_t ready = count_ready(session, session->ticket);
-    if (subscriber->page_pending && ready < (uint32_t)session->ticket->params.limit) {
+    bool full;
+    uint32_t ready = count_ready(session, session->ticket, &full);
+    if (subscriber->page_pending && !full) {
         /* What stands before the replay is told together with its first page. */
         if (!worker_timer_is_set(&session->wait))
             worker_timer_set(worker_of(session), &session->wait, PAGE_WAIT_MS);

@@ -208,6 +208,23 @@ def test_gap_reset_and_denied_stand_in_the_list(start, names):
     poller.close()
 
 
+@pytest.mark.parametrize("ring", ("8m", "0"))
+def test_denials_leave_room_for_what_moves_the_cursor(start, names, ring):
+    server = start(replay__ring_bytes=ring)
+    alice = server.user("alice")
+    room = alice.create(names("room"))
+    first = alice.send(room)["id"]
+    sent = [alice.send(room)["id"] for _ in range(3)]
+    missing = [names("missing") for _ in range(4)]
+    poller = alice.poller(since=first, rooms=",".join([room, *missing]), limit=1)
+    for expected in sent:
+        poller.session = None
+        types = [event["type"] for event in poller.once()]
+        assert types == ["room_denied"] * 4 + ["new_message"]
+        assert poller.cursor == expected
+    poller.close()
+
+
 def test_gaps_of_a_lost_answer_are_told_again_however_small_the_limit(start, names):
     server = start(replay__max_events=5)
     alice, bob = server.user("alice"), server.user("bob")
