@@ -1,0 +1,230 @@
+"""Real readers, held against what they are due."""
+from ..sse import id_key
+from .cells import difference, learn, match
+from .follow import Life
+
+WAIT = 30  # seconds; a hang, never a measure of speed
+OF_THE_STREAM = {"connected", "caught_up", "heartbeat", "room_denied", "reconnect"}
+SIGNALS = {"presence_update", "user_typing", "user_stopped_typing", "here_update", "room_stats",
+           "message_read", "message_delivered"}
+
+
+def is_durable(event):
+    return "id" in event and event["type"] not in OF_THE_STREAM
+
+
+def check_event(life, index, event, who):
+    """The durable event at this place. `event`: its JSON."""
+    assert index < len(life.due), f"{who}: nothing is due, but came {event}"
+    forms = life.forms(index)
+    found = [difference(form, event, event.get("type")) for form in forms]
+    assert None in found, f"{who}: {found[0]}\n  expected {forms}\n  got      {event}" \
+        f"\n  next due {[entry for entry, _ in life.due[index + 1:index + 4]]}"
+    learn(forms[found.index(None)], event)
+
+
+class Reader:
+    """One that comes, is cut, and comes back with its cursor."""
+
+    def __init__(self, game, user, names=(), follows_all=True, session=None):
+        self.game, self.user, self.names = game, user, list(names)
+        self.follows_all, self.session = follows_all, session
+        self.cursor = None      # the id to go on from; None: live from now
+        self.life = None
+
+    def __repr__(self):
+        rooms = "" if self.follows_all and not self.names else \
+            f" {'all+' if self.follows_all else ''}{','.join(self.names)}"
+        return f"<{type(self).__name__} {self.user.name}{rooms} {self.session or ''}>"
+
+    def query(self):
+        listed = ",".join(self.names) or None
+        return {"session": self.session,
+                **({"watch": listed} if self.follows_all else {"rooms": listed})}
+
+    def index_of(self, cursor):
+        return None if cursor is None else self.game.journal.index_of[cursor]
+
+    def begin(self, start):
+        self.life = Life(self.game.realm, self.user, self.names, self.follows_all, self.session,
+                         start)
+
+
+class SseReader(Reader):
+    stream = None
+    checked = 0                  # durable events of this life that were held against what is due
+
+    @property
+    def is_open(self):
+        return self.stream is not None
+
+    def open(self, caught_up=True):
+        """`caught_up`: waits for it, which one who watches always does."""
+        self.stream = self.game.client(self.user).stream(since=self.cursor, presence="none",
+                                                         **self.query())
+        connected = self.stream.take(WAIT)
+        assert connected.type == "connected", connected
+        assert connected["resumed"] == (self.cursor is not None), (self, connected)
+        expected = self.cursor if self.cursor is not None else self.game.journal.head
+        found = difference(expected, connected["cursor"], "cursor")
+        assert not found, f"{self}: {found}"
+        self.begin(self.index_of(self.cursor))
+        self.game.check_connected(self.user, connected.data)
+        self.checked, self.place = 0, 1
+        self.game.journal.followers.append(self.life)
+        if caught_up or self.names:
+            self.wait_until_live()
+
+    def wait_until_live(self):
+        if not self.life.is_live:
+            self.stream.wait(lambda: self.stream.of("caught_up"), f"{self}: caught_up", WAIT)
+            self.life.is_live = True
+
+    def read(self):
+        """Takes what is there and holds it against what is due."""
+        self.stream.pump()
+        while self.place < len(self.stream.events):
+            self._check(self.stream.events[self.place])
+            self.place += 1
+
+    def _check(self, event):
+        if event.type == "caught_up":
+            assert event["replayed"] == self.checked, f"{self}: {event} after {self.checked}"
+        if event.get("ephemeral"):
+            self.game.on_ephemeral(self, event.data)
+        elif is_durable(event.data):
+            check_event(self.life, self.checked, event.data, self)
+            assert event.id == event["id"], f"{self}: {event}"
+            self.checked += 1
+        else:
+            assert event.type in OF_THE_STREAM | SIGNALS, f"{self}: {event}"
+
+    def catch_up(self):
+        """Until everything due is here, and nothing else."""
+        self.wait_until_live()
+        try:
+            self.stream.wait(lambda: self.received() >= len(self.life.due), f"{self}: all", WAIT)
+        finally:
+            self.read()
+        self.check_denied()
+
+    def received(self):
+        return sum(1 for event in self.stream.events if is_durable(event.data))
+
+    def check_denied(self):
+        denied = [(event["roomId"], event["code"]) for event in self.stream.of("room_denied")]
+        assert denied == self.life.denied, f"{self}: denied {denied}, {self.life.denied} due"
+
+    def leave(self, reset=True):
+        """Leaves, with whatever was read."""
+        if self.stream is None:
+            return
+        self.read()
+        self.game.journal.followers.remove(self.life)
+        last = self.stream.last_id
+        if last is not None and last in self.game.journal.index_of:
+            self.cursor = last
+        self.stream.cut() if reset else self.stream.close()
+        self.stream = self.life = None
+
+
+class PollReader(Reader):
+    """A chain of polls. Each is held against what was due from its cursor on."""
+
+    is_open = True
+
+    def __init__(self, game, user, **more):
+        super().__init__(game, user, **more)
+        self.poller = game.client(user).poller(presence="none", **self.query())
+
+    def poll(self, limit=100, wait=0, lose=False):
+        """`lose`: the answer does not arrive; the cursor stays."""
+        start = self.game.journal.index_of.get(self.poller.cursor)
+        self.begin(start)
+        if self.session:
+            self.life.opened_at = 0  # its queue keeps what was there when it came
+        before = self.poller.cursor
+        self.poller.session = self.session
+        events = self.poller.once(wait=wait, limit=limit)
+        place = 0
+        for event in events:
+            if event.get("ephemeral"):
+                self.game.on_ephemeral(self, event)
+            elif is_durable(event):
+                check_event(self.life, place, event, self)
+                place += 1
+            else:
+                assert event["type"] in OF_THE_STREAM | SIGNALS, f"{self}: {event}"
+        self._check_cursor(start, place)
+        if lose:
+            self.poller.cursor = before
+        return place
+
+    def _check_cursor(self, start, place):
+        """It stands at the last event given, or beyond where nothing more was due."""
+        cursor = self.poller.cursor
+        due = self.life.due
+        if start is None:
+            found = difference(self.game.journal.head, cursor, "cursor")
+            assert not found, f"{self}: {found}"
+            learn(self.game.journal.head, cursor)
+            return
+        if place < len(due):
+            entry = due[place][0]
+            assert entry.id.value is None or id_key(cursor) < id_key(entry.id.value), \
+                f"{self}: the cursor {cursor} passes over {entry}"
+        if place:
+            assert id_key(cursor) >= id_key(due[place - 1][0].id.value), f"{self}: {cursor}"
+
+    def catch_up(self):
+        for _ in range(200):
+            self.poll(wait=5)
+            if self.poller.cursor == self.game.journal.head.value:
+                return
+        raise AssertionError(f"{self}: does not reach the head")
+
+    def read(self):
+        pass
+
+    def leave(self):
+        self.poller.close()
+
+
+def probe(game, user, names, follows_all, cursor):
+    """A stream that comes with a cursor, is given all that is due, and goes."""
+    reader = SseReader(game, user, names, follows_all)
+    reader.cursor = cursor
+    reader.open()
+    reader.catch_up()
+    reader.leave()
+
+
+def poll_probe(game, user, names, follows_all, cursor, limit):
+    """The same by polls, so many events at a time."""
+    reader = PollReader(game, user, names=names, follows_all=follows_all)
+    reader.poller.cursor = cursor
+    while reader.poller.cursor != game.journal.head.value:
+        reader.poll(limit=limit)
+    reader.leave()
+
+
+def history_probe(game, user, names, count):
+    """A new stream that begins with the latest messages of each of its rooms."""
+    realm, due = game.realm, []
+    for room in realm.rooms.values():
+        if user.name in room.members:
+            messages = realm.history(user, room, listed=True)
+        elif room.id in names and not realm.may_read(user, room):
+            since = -1 if user.granted(room.id, "read") else room.public_since
+            messages = [one for one in room.messages.values() if one.entry.index > since]
+        else:
+            continue
+        due += messages[len(messages) - min(count, len(messages)):]
+    due.sort(key=lambda message: message.entry.index)
+    with game.client(user).stream(history=count, presence="none",
+                                  watch=",".join(names) or None) as stream:
+        stream.open()
+        came = [event for event in stream.events if is_durable(event.data)]
+    match([message.shape(user) for message in due], [event.data for event in came],
+          f"{user.name}: history={count} watch={names}")
+    assert all(event.id is None for event in came), "a cut before its end would not start again"
