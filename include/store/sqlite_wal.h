@@ -7,6 +7,7 @@
  *        before SQLite syncs the WAL or tells readers of it, and inside a write, so that a
  *        failure is SQLite's to see, in every mode of durability.
  *        Whatever else is asked of the file goes behind what was gathered.
+ *        The database itself is store/sqlite_scrub.h's.
  * BOUNDS SQLITE_WAL_BUFFER_BYTES for each open WAL.
  * Floor: store. A file belongs to the thread of its connection. */
 #ifndef TIDINGS_STORE_SQLITE_WAL_H

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/sqlite_scrub.h"
+
 #define VFS_NAME "tidings-wal"
 #define FRAME_HEADER_BYTES 24
 
@@ -156,6 +158,8 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
 {
     struct wal *wal = (struct wal *)file;
 
+    if (flags & SQLITE_OPEN_MAIN_DB)
+        return sqlite_scrub_open(below, name, file, flags, ret_flags);
     if (!(flags & SQLITE_OPEN_WAL))
         return below->xOpen(below, name, file, flags, ret_flags);
     *wal = (struct wal){.buffer = malloc(SQLITE_WAL_BUFFER_BYTES)};
@@ -183,6 +187,8 @@ static void set_up(void)
     vfs.pNext = NULL;
     vfs.zName = VFS_NAME;
     vfs.szOsFile = (int)sizeof(struct wal) + below->szOsFile;
+    if (vfs.szOsFile < sqlite_scrub_file_bytes(below))
+        vfs.szOsFile = sqlite_scrub_file_bytes(below);
     vfs.xOpen = open_file;
     int code = sqlite3_vfs_register(&vfs, 0);
     assert(code == SQLITE_OK);

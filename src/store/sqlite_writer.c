@@ -159,6 +159,8 @@ static void checkpoint(struct sqlite_writer *writer, int mode)
     if (code != SQLITE_OK && code != SQLITE_BUSY)
         metric_add(METRIC_JOURNAL_ERRORS, 1);
     writer->erase_again = writer->erasing && code != SQLITE_OK;
+    if (writer->erasing && code == SQLITE_OK)
+        sqlite3_db_release_memory(writer->connection.db); /* its pages are not scrubbed */
     writer->erasing = writer->erase_again;
     writer->wal_pages_tried = writer->wal_pages;
     writer->checkpoint_at_ms = clock_now_ms();
