@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "store/memory_ledger.h"
+#include "store/reading.h"
 
 #define DAY_MS INT64_C(86400000)
 
@@ -199,6 +200,52 @@ static void the_old_goes_but_never_the_last(void **state)
     memory_ledger_fini(&trial.memory);
 }
 
+/* What stood under the user alone ages too, and is told as missing without a room. */
+static void what_was_told_to_one_user_ages(void **state)
+{
+    struct trial trial;
+    char name[32];
+    trial_begin(&trial, 1, 7);
+    struct event_id first = add(&trial, 0, 1, "m0", NULL);
+    for (int i = 0; i < 3; i++) {
+        struct ledger_event event = {
+            .type = EVENT_USER_JOINED,
+            .audience = AUDIENCE_USER,
+            .place = trial.users[0],
+            .room = trial.rooms[0],
+            .user = trial.users[0],
+            .sender = trial.users[0],
+            .timestamp_ms = trial.now_ms,
+            .number = ++trial.number,
+            .body = span_text("{}"),
+        };
+        assert_int_equal(
+            trial.ops->id_next(trial.ledger, trial.realm.place, trial.now_ms, &event.id), 0);
+        assert_int_equal(trial.ops->event_add(trial.ledger, trial.realm.place, &event), 0);
+    }
+    for (int days = 0; days < 2; days++) {
+        struct journal_page page = {
+            .follow = {.realm = span_text("main"), .user = span_text("a"), .all = true},
+            .after = first,
+            .events_max = 10,
+            .bytes_max = 10000,
+        };
+        arena_init(&page.request.arena, 1 << 20);
+        assert_int_equal(reading_page(trial.ledger, &page, trial.now_ms), 0);
+        assert_int_equal(page.frame_count, days ? 0 : 3);
+        assert_int_equal(page.gap_count, days);
+        if (days)
+            assert_null(page.gaps[0].room.data);
+        journal_page_fini(&page);
+        trial.now_ms += 30 * DAY_MS;
+        for (int i = 0; i < 4; i++) {
+            snprintf(name, sizeof(name), "later-%d-%d", days, i);
+            add(&trial, 1, 1, name, NULL);
+        }
+    }
+    memory_ledger_fini(&trial.memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +253,7 @@ int main(void)
         cmocka_unit_test(bounds_of_ranges_are_not_included),
         cmocka_unit_test(what_is_trimmed_is_gone_from_every_index),
         cmocka_unit_test(the_old_goes_but_never_the_last),
+        cmocka_unit_test(what_was_told_to_one_user_ages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
