@@ -38,7 +38,7 @@ class Checks:
 
     def room_shape(self, room, listed=False):
         return {**self.realm.own_shape(self.user, room), **self.realm.marker(self.user, room),
-                **self.realm.last_message(self.user, room, listed)}
+                **self.realm.last_message(self.user, room, listed), **self.realm.pair_shape(room)}
 
     def room(self, name):
         self.ask(path("v1", "rooms", name),
@@ -72,8 +72,15 @@ class Checks:
     def bans(self, name):
         def expect():
             room = self.realm.ranked(self.user, name, "moderator")
+            self.realm.check_not_direct(room)
             return {"bans": [room.bans[one] for one in sorted(room.bans)]}
         self.ask(path("v1", "rooms", name, "bans"), expect)
+
+    def blocks(self):
+        self.ask("/v1/blocks", lambda: {"blocks": [self.user.blocks[one]
+                                                   for one in sorted(self.user.blocks)]})
+        other = self.dice.user().name
+        self.ask(path("v1", "blocks", other), lambda: self.realm.block(self.user, other))
 
     # -- what was missed ---------------------------------------------------------------------
 
@@ -197,6 +204,7 @@ class Checks:
     def everything(self):
         self.rooms()
         self.unread()
+        self.blocks()
         for name in self.game.rooms:
             self.room(name)
             self.members(name)

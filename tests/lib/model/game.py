@@ -29,7 +29,7 @@ class Game:
         self.service = User(**SERVICE)
         self.realm = People([*self.users, self.service], QUIET_LIMIT)
         self.journal = self.realm.journal
-        self.rooms = ROOMS
+        self.rooms = list(ROOMS)   # and direct ones, as they come
         self.dice = Dice(chance, self.realm, self.rooms)
         self.clients, self.readers = {}, []
         self.told = deque(maxlen=LAST_SHOWN)
@@ -62,7 +62,7 @@ class Game:
         """What the server answered against what the model says, which the command changes."""
         self.count += 1
         try:
-            expected_status, expected = play.run(self.realm, spared)
+            expected_status, expected = play.run(self.realm, spared, got)
         except Refusal as why:
             assert (status, got.get("code")) == (why.status, why.code), \
                 f"{play}\n  {why} expected\n  got {status} {got}"
@@ -75,6 +75,8 @@ class Game:
             f"{play}\n  {expected_status} expected, got {status}; {found}" \
             f"\n  expected {expected}\n  got      {got}"
         learn(expected, got)
+        if play.kind == "open_direct" and got["roomId"] not in self.rooms:
+            self.rooms.append(got["roomId"])
 
     def run_batch(self, user, plays, ordered):
         for play in plays:

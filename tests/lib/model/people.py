@@ -2,12 +2,13 @@
 import time
 
 from .cells import Cell
-from .realm import LAST_OWNER, NOT_ALLOWED, RANKS, Refusal
+from .realm import LAST_OWNER, NOT_ALLOWED, NOT_FOUND, RANKS, Refusal, Room
 from .talk import Talk
 
 
 class People(Talk):
     def add_members(self, user, roomId, users, spared=None):
+        self.check_not_direct(self.visible(user, roomId))
         room = self.ranked(user, roomId, "owner")
         new = [name for name in dict.fromkeys(users) if name not in room.members]
         if not user.service and any(name in room.bans for name in new):
@@ -29,6 +30,8 @@ class People(Talk):
         room = self.ranked(user, roomId, "member" if own else "moderator")
         if ("notify" in change and not own) or ("mutedUntil" in change and own):
             raise Refusal(*NOT_ALLOWED)
+        if role or "notify" not in change:
+            self.check_not_direct(room)
         if not member and userId in room.bans and not user.service:
             raise Refusal(403, "banned")
         if RANKS[role] > self.rank(user, room) or (not own and
@@ -62,6 +65,7 @@ class People(Talk):
             status, answer = self.leave_room(user, roomId, spared)
             return status, {**answer, "userId": userId}
         room = self.ranked(user, roomId, "moderator")
+        self.check_not_direct(room)
         target = self.users[userId]
         if not self._outranks(user, room, target):
             raise Refusal(*NOT_ALLOWED)
@@ -75,6 +79,7 @@ class People(Talk):
     def ban_member(self, user, roomId, userId, until=None, reason=None, deleteMessages=False,
                  spared=None):
         room = self.ranked(user, roomId, "moderator")
+        self.check_not_direct(room)
         target = self.users[userId]
         if userId == user.name or RANKS[self.role(target, room)] >= self.rank(user, room):
             raise Refusal(*NOT_ALLOWED)
@@ -96,5 +101,55 @@ class People(Talk):
 
     def lift_ban(self, user, roomId, userId, spared=None):
         room = self.ranked(user, roomId, "moderator")
+        self.check_not_direct(room)
         room.bans.pop(userId, None)
         return 200, {"roomId": roomId, "userId": userId}
+
+    # -- direct rooms and blocks -------------------------------------------------------------
+
+    def open_direct(self, user, userId, made, spared=None):
+        """`made`: what the room is called if there is none yet."""
+        self._check_other(user, userId)
+        target = self.users[userId]
+        for room in self.rooms.values():
+            if room.pair and user in room.pair and target in room.pair:
+                return 200, self.direct_shape(user, room)
+        if user.name in target.blocks and not user.service:
+            raise Refusal(403, "blocked")
+        room = Room(made, {"kind": "direct"})
+        room.pair = (user, target)
+        more = {"members": [{"userId": one.name, **one.user_data()} for one in room.pair]}
+        self.create(user, room, "member", more, spared)
+        self.enter(room, target, "member", spared, more)
+        return 201, self.direct_shape(user, room)
+
+    def direct_shape(self, user, room):
+        return {**self.own_shape(user, room), **self.pair_shape(room), **self.marker(user, room),
+                **self.last_message(user, room)}
+
+    @staticmethod
+    def pair_shape(room):
+        pair = sorted(room.pair or (), key=lambda user: user.name)
+        members = [{"userId": user.name, **user.user_data()} for user in pair]
+        return {"members": members} if members else {}
+
+    @staticmethod
+    def _check_other(user, userId):
+        if userId == user.name:
+            raise Refusal(400, "invalid_identifier")
+
+    def block_user(self, user, userId, spared=None):
+        self._check_other(user, userId)
+        user.blocks.setdefault(userId, {"userId": userId, "blockedAt": Cell(int),
+                                        **self.users[userId].user_data()})
+        return 200, {"userId": userId}
+
+    def unblock_user(self, user, userId, spared=None):
+        self._check_other(user, userId)
+        user.blocks.pop(userId, None)
+        return 200, {"userId": userId}
+
+    def block(self, user, userId):
+        if userId not in user.blocks:
+            raise Refusal(*NOT_FOUND)
+        return user.blocks[userId]

@@ -24,6 +24,9 @@ ROUTES = {
     "add_members": ("POST", ROOM + "/members"),
     "put_member": ("PUT", MEMBER),
     "remove_member": ("DELETE", MEMBER),
+    "open_direct": ("POST", "/v1/direct/{userId}"),
+    "block_user": ("PUT", "/v1/blocks/{userId}"),
+    "unblock_user": ("DELETE", "/v1/blocks/{userId}"),
     "ban_member": ("PUT", ROOM + "/bans/{userId}"),
     "lift_ban": ("DELETE", ROOM + "/bans/{userId}"),
 }
@@ -54,9 +57,11 @@ class Play:
             members["eventType"] = members.pop("type")
         return {"type": self.kind, **members}
 
-    def run(self, realm, spared=None):
-        """In the model; what its commands give."""
+    def run(self, realm, spared, got):
+        """In the model; what it gives. `got`: the server's answer, for a name that it made."""
         more = {"if_match": self.if_match} if self.if_match else {}
+        if self.kind == "open_direct":
+            more["made"] = got.get("roomId")
         return getattr(realm, self.kind)(self.user, spared=spared, **self.members, **more)
 
     def __repr__(self):
@@ -71,7 +76,7 @@ class Dice:
                "add_reaction": 8, "remove_reaction": 4, "read": 8,
                "put_room": 5, "delete_room": 0.4, "join_room": 10, "leave_room": 4,
                "add_members": 3, "put_member": 6, "remove_member": 4, "ban_member": 3,
-               "lift_ban": 3}
+               "lift_ban": 3, "open_direct": 2, "block_user": 1, "unblock_user": 1.5}
 
     def __init__(self, chance, realm, rooms):
         self.chance, self.realm, self.rooms = chance, realm, rooms
@@ -263,3 +268,15 @@ class Dice:
         banned = list(room.bans) if room else []
         return Play("lift_ban", user or self.member_of(room, "moderator"), roomId=name,
                     userId=self.pick(banned, self.user().name))
+
+    # -- direct rooms and blocks -------------------------------------------------------------
+
+    def _open_direct(self, name, room, user):
+        return Play("open_direct", user or self.user(), userId=self.user().name)
+
+    def _block_user(self, name, room, user):
+        return Play("block_user", user or self.user(), userId=self.user().name)
+
+    def _unblock_user(self, name, room, user):
+        by = user or self.user()
+        return Play("unblock_user", by, userId=self.pick(by.blocks, self.user().name))

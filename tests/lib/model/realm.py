@@ -23,6 +23,7 @@ class User:
     def __init__(self, name, shown=None, data=None, grants=None, service=False):
         self.name, self.shown, self.data = name, shown, data
         self.grants, self.service = grants or {}, service
+        self.blocks = {}           # user name -> as it is listed
 
     def user_data(self):
         """`userData` as a member of a dict."""
@@ -76,6 +77,7 @@ class Room:
         self.messages = {}         # by messageId, in order
         self.once = {}             # messageId of a custom event -> (sender, content, answer)
         self.last = None           # the last entry that stands in the room
+        self.pair = None           # of a direct room: its two users, who asked for it first
 
     def settings(self):
         return {"kind": self.kind, "name": self.name, "topic": self.topic,
@@ -85,6 +87,10 @@ class Room:
         return {"roomId": self.id, **self.settings(), "slowModeSec": 0, "version": self.version,
                 "memberCount": len(self.members) if count is None else count,
                 "createdAt": self.created.at if self.created else None}
+
+    def partner(self, user):
+        """The other of a direct room."""
+        return next(one for one in self.pair if one is not user)
 
     def owners(self):
         return [member for member in self.members.values() if member.role == "owner"]
@@ -180,15 +186,19 @@ class Realm:
         return {**room.shape(), **own}
 
     def _create(self, user, room, spared):
+        self.create(user, room, "owner", {}, spared)
+        return 201, self.own_shape(user, room)
+
+    def create(self, user, room, role, more, spared):
+        """`more`: what its first events show besides."""
         self.rooms[room.id] = room
-        body = room.shape(count=1)
+        body = {**room.shape(count=1), **more}
         room.created = self.emit("room_created", room, body, user=user.name, seers={user.name},
                                  spared=spared)
         body["createdAt"] = room.created.at
         if room.kind == "public":
             room.public_since = room.created.index
-        self.enter(room, user, "owner", spared).since = room.created
-        return 201, self.own_shape(user, room)
+        self.enter(room, user, role, spared, more).since = room.created
 
     def _update(self, user, room, change, spared):
         before = room.settings()
@@ -216,11 +226,11 @@ class Realm:
     def _is_quiet(self, count):
         return count > self.quiet_limit
 
-    def enter(self, room, user, role, spared=None):
+    def enter(self, room, user, role, spared=None, more=None):
         member = room.members[user.name] = Member(user, role, None)
         room.bans.pop(user.name, None)
         body = {"roomId": room.id, "userId": user.name, "role": role, **user.user_data()}
-        own = {"room": {**room.shape(), "role": role}}
+        own = {"room": {**room.shape(), "role": role, **(more or {})}}
         quiet = self._is_quiet(len(room.members))
         entry = self.emit("user_joined", room, body, user=user.name, own=own, spared=spared,
                           only=user.name if quiet else None)
@@ -234,6 +244,11 @@ class Realm:
         body = {"roomId": room.id, "userId": user.name, "reason": reason, **user.user_data()}
         return self.emit("user_left", room, body, user=user.name, seers=seers, spared=spared,
                          only=user.name if quiet else None, bans=reason == "banned")
+
+    @staticmethod
+    def check_not_direct(room):
+        if room.kind == "direct":
+            raise Refusal(*NOT_ALLOWED)
 
     @staticmethod
     def check_last_owner(room, leaver):
@@ -255,6 +270,7 @@ class Realm:
 
     def leave_room(self, user, roomId, spared=None):
         room = self.visible(user, roomId)
+        self.check_not_direct(room)
         self.check_last_owner(room, user)
         if user.name in room.members:
             self.part(room, user, "left", spared)

@@ -46,6 +46,8 @@ class Talk(Realm):
         if user.name not in room.members and not user.granted(name, "post"):
             raise Refusal(403, "not_a_member")
         member = room.members.get(user.name)
+        if member and room.pair and user.name in room.partner(user).blocks:
+            raise Refusal(403, "blocked")
         if member and member.muted_until:
             raise Refusal(403, "muted")
         return room
@@ -65,6 +67,14 @@ class Talk(Realm):
         """As it is stored: no mentions are none."""
         return {name: value for name, value in given.items() if value not in (None, [])}
 
+    def _heed_blocks(self, user, content):
+        """Nobody is mentioned by whom they block."""
+        if "mentions" not in content:
+            return content
+        mentions = [name for name in content["mentions"]
+                    if user.name not in self.users[name].blocks]
+        return self._content({**content, "mentions": mentions})
+
     def send_message(self, user, roomId, messageId=None, spared=None, **given):
         sent = self._content(given)
         room = self.rooms.get(roomId)
@@ -77,7 +87,8 @@ class Talk(Realm):
         self._check_references(user, room, sent)
         if messageId is None:
             messageId = Cell(str)
-        body = {"roomId": roomId, "messageId": messageId, **sent, "sender": user.sender()}
+        body = {"roomId": roomId, "messageId": messageId, **self._heed_blocks(user, sent),
+                "sender": user.sender()}
         message = Message(messageId, user, sent, None)
         message.entry = self.emit("new_message", room, body, spared=spared, message=message)
         message.body = dict(body)
@@ -129,7 +140,7 @@ class Talk(Realm):
             self._check_announce(user, room)
         if message.deleted_at is not None:
             raise Refusal(409, "message_deleted")
-        content = self._content(given)
+        content = self._heed_blocks(user, self._content(given))
         answer = {"roomId": roomId, "messageId": messageId}
         if content == message.content:
             edited = message.body.get("editedAt")
