@@ -157,8 +157,13 @@ static void on_group(struct letter *letter)
     }
     int waiting_count = batch->waiting_count;
     batch->waiting_count = 0;
-    for (int i = 0; i < waiting_count; i++)
-        batch_take(batch, batch->waiting[i]);
+    for (int i = 0; i < waiting_count; i++) {
+        /* Nobody may see anything of what is answered as not tried. */
+        if (batch->ordered && batch->failed)
+            errand_refuse(batch->waiting[i], ERR_AGAIN, NULL);
+        else
+            batch_take(batch, batch->waiting[i]);
+    }
     batch->running = false;
     batch_run(batch);
 }

@@ -109,6 +109,18 @@ def test_ordered_stops_at_the_first_that_fails(server, names, fault):
     assert [event["text"] for event in stored(owner, room)] == ["one"]
 
 
+def test_nothing_is_told_of_what_was_not_tried(server, names):
+    owner, member, _, room = everyone(server, names)
+    stream = member.stream()
+    stream.open()
+    answer = batch(owner, message(names("nowhere"), "x"),
+                   message(room, "not tried", ephemeral=True), ordered=True)
+    assert statuses(answer) == [404, 424]
+    owner.send(room, "after")
+    assert stream.until("new_message")["text"] == "after"
+    stream.close()
+
+
 def test_ephemeral_and_durable_keep_their_order(server, names):
     owner, member, _, room = everyone(server, names)
     stream = member.stream()
