@@ -16,6 +16,7 @@ class Life:
         self.is_live = False       # from here on what comes is as it was made
         self.due = []              # (entry, replayed)
         self.denied = []           # (room, code)
+        self.whispers = {}         # messageId -> (whisper, certain: it has to come)
         self.watched = {}
         for name in names:
             self._begin(name)
@@ -57,7 +58,7 @@ class Life:
         return is_for_watchers(entry.type) and entry.index > since
 
     def _is_spared(self, entry):
-        return entry.spared == (self.user.name, self.session)
+        return self.session and entry.spared == (self.user.name, self.session)
 
     def on_entry(self, entry):
         watching = entry.type and not entry.only and is_for_watchers(entry.type) and \
@@ -65,6 +66,12 @@ class Life:
         if (self._sees_own(entry) or watching) and not self._is_spared(entry):
             self.due.append((entry, not self.is_live))
         self._move(entry)
+
+    def on_whisper(self, whisper):
+        room = whisper.room
+        seen = self._is_followed(room) and self.user.name in whisper.seers
+        if (seen or self.watched.get(room.id)) and not self._is_spared(whisper):
+            self.whispers[whisper.event["messageId"]] = whisper, self.is_live
 
     def _deny(self, room, code):
         self.denied.append((room.id, code))

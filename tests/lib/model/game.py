@@ -6,7 +6,7 @@ from ..sse import id_key
 from .cells import difference, learn
 from .checks import Checks
 from .people import People
-from .plays import WITH_AS_OF, Dice, Play
+from .plays import DEVICES, WITH_AS_OF, Dice, Play
 from .readers import PollReader, SseReader, history_probe, poll_probe, probe
 from .realm import Refusal, User
 
@@ -17,7 +17,7 @@ USERS = (dict(name="alice", shown="Alice"), dict(name="bob", data={"avatar": "b.
          dict(name="carol"), dict(name="dave|x", shown="Dävid \"the\" 4th", data={}),
          dict(name="erin"), dict(name="grace", grants={"team-*": ["read", "post"]}))
 SERVICE = dict(name="backend", service=True)
-LAST_SHOWN = 25
+LAST_SHOWN = 60
 
 
 class Game:
@@ -102,9 +102,6 @@ class Game:
         for name, value in self.realm.sums(user).items():
             assert connected[name] == value, f"{user.name}: {value} {name} expected, {connected}"
 
-    def on_ephemeral(self, reader, event):
-        raise AssertionError(f"{reader}: {event}")
-
     # -- the course of it --------------------------------------------------------------------
 
     def set_up(self):
@@ -119,6 +116,8 @@ class Game:
         for _ in range(3):
             self.readers.append(SseReader(self, self.dice.pick(self.users),
                                           self._some_rooms(), self.dice.likely(40)))
+        for device in DEVICES:
+            self.readers.append(SseReader(self, self.dice.pick(self.users), device=device))
         for session in (None, "poller"):
             self.readers.append(PollReader(self, self.dice.pick(self.users), session=session))
         for reader in self.readers:
@@ -176,8 +175,16 @@ class Game:
         elif reader.is_open:
             self.note(f"{reader} is cut")
             reader.leave(self.dice.likely(70))
+            if reader.device and self.dice.likely(60):
+                self._acknowledge(reader)
+            if reader.device and self.dice.likely(50):
+                reader.cursor = None  # its storage is lost
         else:
             self._come(reader)
+
+    def _acknowledge(self, reader):
+        if reader.cursor:
+            self.run(Play("ack", reader.user, cursor=reader.cursor, device=reader.device))
 
     def some_cursor(self):
         known = self.journal.known_ids()
@@ -217,13 +224,35 @@ class Game:
                 reader.leave()
             else:
                 reader.poller.close()
+        message = self._send_into_the_dark() if kill and self.dice.likely(60) else None
         for client in self.clients.values():
             client.close()
         self.server.kill() if kill else self.server.stop()
         self.server.start()
+        if message:
+            self.repeat(message)
         for reader in self.readers:
             if self.dice.likely(70):
                 self._come(reader)
+
+    def _send_into_the_dark(self):
+        """A message whose answer is not waited for."""
+        user = self.users[0]
+        message = Play("send_message", user, roomId=END, text="dark",
+                       messageId=self.dice.new_name("dark"))
+        self.note(f"unanswered {message}")
+        method, target, body, _ = message.request()
+        connection = self.client(user).server.connection()
+        connection.send_request(method, target, body, token=self.client(user).token)
+        connection.close()
+        return message
+
+    def repeat(self, message):
+        """Whether it was stored or not: from here on it is, once."""
+        method, target, body, headers = message.request()
+        answer = self.client(message.user).request(method, target, body, headers)
+        assert answer.status in (200, 201), answer
+        self.hold(message, 201, answer.json)
 
     def play(self, seconds):
         end = time.monotonic() + seconds

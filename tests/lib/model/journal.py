@@ -60,7 +60,8 @@ class Journal:
     def __init__(self):
         self.entries = []
         self.index_of = {"0-0": -1}  # id -> index, as far as known
-        self.followers = []          # told of each entry
+        self.whispers = {}           # messageId -> what was told without being kept
+        self.followers = []          # told of each of both
 
     def note_id(self, index, text):
         assert self.index_of.setdefault(text, index) == index, f"{text} stands twice"

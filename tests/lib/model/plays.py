@@ -16,6 +16,7 @@ ROUTES = {
     "delete_message": ("DELETE", MESSAGE),
     "add_reaction": ("PUT", MESSAGE + "/reactions/{key}"),
     "remove_reaction": ("DELETE", MESSAGE + "/reactions/{key}"),
+    "ack": ("POST", "/v1/acks"),
     "read": ("POST", ROOM + "/read"),
     "put_room": ("PUT", ROOM),
     "delete_room": ("DELETE", ROOM),
@@ -30,6 +31,8 @@ ROUTES = {
     "ban_member": ("PUT", ROOM + "/bans/{userId}"),
     "lift_ban": ("DELETE", ROOM + "/bans/{userId}"),
 }
+FEW_ROOMS = 5
+DEVICES = ("phone", "tablet")
 WITH_AS_OF = set(ROUTES) - {"send_message", "custom_event"}
 
 
@@ -73,7 +76,7 @@ class Dice:
     """Makes plays out of chance and of what the model knows."""
 
     WEIGHTS = {"send_message": 30, "custom_event": 5, "edit_message": 8, "delete_message": 5,
-               "add_reaction": 8, "remove_reaction": 4, "read": 8,
+               "add_reaction": 8, "remove_reaction": 4, "read": 8, "ack": 2,
                "put_room": 5, "delete_room": 0.4, "join_room": 10, "leave_room": 4,
                "add_members": 3, "put_member": 6, "remove_member": 4, "ban_member": 3,
                "lift_ban": 3, "open_direct": 2, "block_user": 1, "unblock_user": 1.5}
@@ -100,7 +103,8 @@ class Dice:
         return self.realm.rooms.get(self.pick(self.rooms))
 
     def room_name(self):
-        return self.pick(self.rooms)
+        """One of the first few, mostly: direct rooms become many."""
+        return self.pick(self.rooms if self.likely(25) else self.rooms[:FEW_ROOMS])
 
     def member_of(self, room, least="member"):
         """One who is in it with this rank, mostly."""
@@ -146,6 +150,10 @@ class Dice:
         if room and room.messages and self.likely(8):
             return self._repeat(room, user)
         content = self._content()
+        if self.likely(10):
+            content.pop("mentions", None)
+            return Play("send_message", user or self.member_of(room), roomId=name,
+                        messageId=self.new_name("e"), ephemeral=True, **content)
         for member, percent in (("replyTo", 10), ("threadId", 15)):
             top = self._top(room) if self.likely(90) else self._message(room)
             if top and self.likely(percent):
@@ -162,7 +170,9 @@ class Dice:
     def _custom_event(self, name, room, user):
         members = {"type": self.pick(("custom.move", "custom.note")),
                    "data": self.pick(({"x": 1}, [1, 2], "text", None, 7))}
-        if self.likely(50):
+        if self.likely(20):
+            members.update(messageId=self.new_name("e"), ephemeral=True)
+        elif self.likely(50):
             known = list(room.once) if room else []
             members["messageId"] = self.pick(known) if known and self.likely(20) else \
                 self.new_name("c")
@@ -207,6 +217,12 @@ class Dice:
         known = self.realm.journal.known_ids()
         upto = self._message(room) if self.likely(60) else self.pick(known[-40:])
         return Play("read", user or self.member_of(room), roomId=name, upTo=upto)
+
+    def _ack(self, name, room, user):
+        known = self.realm.journal.known_ids()
+        cursor = self.pick(known[-40:]) if self.likely(90) else "99999999999999-0"
+        device = {"device": self.pick(DEVICES)} if self.likely(70) else {}
+        return Play("ack", user or self.user(), cursor=cursor, **device)
 
     # -- rooms -------------------------------------------------------------------------------
 

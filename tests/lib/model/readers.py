@@ -26,7 +26,8 @@ def check_event(life, index, event, who):
 class Reader:
     """One that comes, is cut, and comes back with its cursor."""
 
-    def __init__(self, game, user, names=(), follows_all=True, session=None):
+    def __init__(self, game, user, names=(), follows_all=True, session=None, device=None):
+        self.device = device
         self.game, self.user, self.names = game, user, list(names)
         self.follows_all, self.session = follows_all, session
         self.cursor = None      # the id to go on from; None: live from now
@@ -60,20 +61,36 @@ class SseReader(Reader):
 
     def open(self, caught_up=True):
         """`caught_up`: waits for it, which one who watches always does."""
-        self.stream = self.game.client(self.user).stream(since=self.cursor, presence="none",
-                                                         **self.query())
+        self.stream = self.game.client(self.user).stream(
+            since=self.cursor, presence="none", device=self.device, **self.query())
         connected = self.stream.take(WAIT)
         assert connected.type == "connected", connected
-        assert connected["resumed"] == (self.cursor is not None), (self, connected)
-        expected = self.cursor if self.cursor is not None else self.game.journal.head
-        found = difference(expected, connected["cursor"], "cursor")
-        assert not found, f"{self}: {found}"
-        self.begin(self.index_of(self.cursor))
+        start = self.index_of(self.cursor)
+        if self.device:
+            start = self._begin_device(start)
+        assert connected["resumed"] == (start is not None), (self, connected)
+        match(self._id_at(start), connected["cursor"], f"{self}: cursor")
+        self.begin(start)
         self.game.check_connected(self.user, connected.data)
         self.checked, self.place = 0, 1
         self.game.journal.followers.append(self.life)
         if caught_up or self.names:
             self.wait_until_live()
+
+    def _id_at(self, index):
+        journal = self.game.journal
+        if index is None:
+            return journal.head
+        return journal.entries[index].id if index >= 0 else "0-0"
+
+    def _begin_device(self, start):
+        """A known device without a cursor goes on from what it has acknowledged."""
+        devices = self.user.devices
+        if self.device in devices:
+            return devices[self.device] if start is None else start
+        head = len(self.game.journal.entries) - 1
+        devices[self.device] = head if start is None else start
+        return start
 
     def wait_until_live(self):
         if not self.life.is_live:
@@ -91,13 +108,18 @@ class SseReader(Reader):
         if event.type == "caught_up":
             assert event["replayed"] == self.checked, f"{self}: {event} after {self.checked}"
         if event.get("ephemeral"):
-            self.game.on_ephemeral(self, event.data)
+            self._hear(event.data)
         elif is_durable(event.data):
             check_event(self.life, self.checked, event.data, self)
             assert event.id == event["id"], f"{self}: {event}"
             self.checked += 1
         else:
             assert event.type in OF_THE_STREAM | SIGNALS, f"{self}: {event}"
+
+    def _hear(self, event):
+        name = event["messageId"]
+        assert name in self.life.whispers, f"{self}: {event}"
+        match(self.life.whispers.pop(name)[0].event, event, f"{self}: ephemeral")
 
     def catch_up(self):
         """Until everything due is here, and nothing else."""
@@ -107,6 +129,8 @@ class SseReader(Reader):
         finally:
             self.read()
         self.check_denied()
+        missed = [whisper.event for whisper, certain in self.life.whispers.values() if certain]
+        assert not missed, f"{self}: {missed}"
 
     def received(self):
         return sum(1 for event in self.stream.events if is_durable(event.data))
@@ -149,7 +173,9 @@ class PollReader(Reader):
         place = 0
         for event in events:
             if event.get("ephemeral"):
-                self.game.on_ephemeral(self, event)
+                whisper = self.game.journal.whispers[event["messageId"]]
+                assert self.session and self.user.name in whisper.seers, f"{self}: {event}"
+                match(whisper.event, event, f"{self}: ephemeral")
             elif is_durable(event):
                 check_event(self.life, place, event, self)
                 place += 1

@@ -24,6 +24,7 @@ class User:
         self.name, self.shown, self.data = name, shown, data
         self.grants, self.service = grants or {}, service
         self.blocks = {}           # user name -> as it is listed
+        self.devices = {}          # name -> index of the entry up to which it has everything
 
     def user_data(self):
         """`userData` as a member of a dict."""

@@ -6,6 +6,14 @@ from .realm import NOT_ALLOWED, NOT_FOUND, RANKS, SERVICE, Realm, Refusal
 REACTION_KEYS_MAX = 50
 
 
+class Whisper:
+    """An ephemeral event."""
+
+    def __init__(self, room, event, spared):
+        self.room, self.event, self.spared = room, event, spared
+        self.seers = frozenset(room.members)
+
+
 class Message:
     def __init__(self, name, sender, sent, answer):
         self.id, self.sender = name, sender
@@ -75,7 +83,21 @@ class Talk(Realm):
                     if user.name not in self.users[name].blocks]
         return self._content({**content, "mentions": mentions})
 
-    def send_message(self, user, roomId, messageId=None, spared=None, **given):
+    def _whisper(self, user, roomId, kind, body, spared):
+        """Told to whoever is there, kept by nobody."""
+        room = self._poster(user, roomId)
+        at, named = Cell(int), {"roomId": roomId, "messageId": body["messageId"]}
+        whisper = Whisper(room, {"type": kind, "timestamp": at, **named, **body,
+                                 "sender": user.sender(), "ephemeral": True}, spared)
+        self.journal.whispers[body["messageId"]] = whisper
+        for follower in self.journal.followers:
+            follower.on_whisper(whisper)
+        return 201, {**named, "timestamp": at}
+
+    def send_message(self, user, roomId, messageId=None, spared=None, ephemeral=False, **given):
+        if ephemeral:
+            return self._whisper(user, roomId, "new_message", {"messageId": messageId, **given},
+                                 spared)
         sent = self._content(given)
         room = self.rooms.get(roomId)
         earlier = room.messages.get(messageId) if room else None
@@ -112,7 +134,10 @@ class Talk(Realm):
                                      not (name == "threadId" and other.thread)):
                 raise Refusal(422, "invalid_reference")
 
-    def custom_event(self, user, roomId, type, data, messageId=None, spared=None):
+    def custom_event(self, user, roomId, type, data, messageId=None, spared=None,
+                     ephemeral=False):
+        if ephemeral:
+            return self._whisper(user, roomId, type, {"messageId": messageId, "data": data}, spared)
         sent = {"type": type, "data": data}
         room = self.rooms.get(roomId)
         earlier = room.once.get(messageId) if room and messageId else None
@@ -210,6 +235,16 @@ class Talk(Realm):
         entry = self.emit("reaction_removed", room, {**answer, "userId": user.name},
                           spared=spared)
         return 200, {**answer, "id": entry.id}
+
+    # -- devices -----------------------------------------------------------------------------
+
+    def ack(self, user, cursor, device=None, spared=None):
+        index = self.journal.index_of.get(cursor)
+        if index is None:
+            raise Refusal(422, "cursor_ahead")
+        if device:
+            user.devices[device] = max(index, user.devices.get(device, -1))
+        return 200, {"cursor": cursor, **({"device": device} if device else {})}
 
     # -- reading -----------------------------------------------------------------------------
 
