@@ -45,6 +45,8 @@ struct reader_ops {
     void (*on_opened)(struct reader *reader, int err, const char *denied_room);
     /* Nobody points at it any more; frees what the owner embeds it in. */
     void (*on_free)(struct reader *reader);
+    /* All receipts were told again: see reader_go_on_with_receipts. */
+    void (*on_receipts_told)(struct reader *reader);
 };
 
 /* What it named; one allocation. Constant, since pages under way read it on other threads; they
@@ -66,6 +68,8 @@ struct reader {
     struct reader_rooms *named;   /* ref; NULL: none */
     struct told told;             /* gaps, while it is fed from the journal */
     struct reader_history *history; /* owned: what is left of it; NULL: none */
+    struct reader_receipts *receipts; /* owned: those that are to be told again; NULL: none */
+    uint32_t told_again;          /* frames at the front of the queue that only repeat */
     struct worker_timer timer;    /* the owner's */
     struct reader *previous, *next; /* all of the desk */
     uint32_t heartbeat_ms;
@@ -102,6 +106,12 @@ void reader_close(struct reader *reader);
 /* The parts of ops->subscriber that are the same for both. */
 void reader_on_page_needed(struct subscriber *subscriber);
 void reader_on_denied(struct subscriber *subscriber, const char *room, int err);
+/* Live, and whenever its queue was taken from: goes on with the receipts that are told again after
+ * a resume. False when there were none; else ops->on_receipts_told follows after the last, maybe
+ * inside. */
+bool reader_go_on_with_receipts(struct reader *reader);
+/* The journal is asked for them now. */
+bool reader_asks_receipts(const struct reader *reader);
 /* ops->session.on_closed. */
 void reader_on_session_closed(struct session *session);
 

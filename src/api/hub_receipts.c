@@ -2,10 +2,10 @@
  *
  * When a receipt is due the journal is asked where the marker stands by then, so that the newest
  * is told, with the unread of that moment, and only where it still may be. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/hub_parts.h"
+#include "api/receipt_frame.h"
 #include "base/metric.h"
 #include "store/journal.h"
 
@@ -20,82 +20,34 @@ struct lookup {
 
 static void tell_due(struct hub *hub);
 
-static void publish(struct hub *hub, const struct frame_spec *spec)
+/* Without memory it is not told: the marker is told again after a resume. */
+static void tell(const struct lookup *lookup, const struct read_receipt *receipt, bool own_only)
 {
     struct frame *frame;
-    /* Without memory it is not told: the marker is told again after a resume. */
-    if (frame_new(spec, &frame) != 0)
+    if (receipt_frame_new(lookup->receipt->realm, receipt, lookup->read.head, own_only, &frame) !=
+        0)
         return;
-    signals_publish(hub->signals, frame);
+    signals_publish(lookup->hub->signals, frame);
     frame_unref(frame);
-}
-
-/* {roomId, userId, upTo}, and of one's own {…, unread, mentions, asOf}. Names need no escapes. */
-#define BODY_BYTES_MAX 512
-
-static struct span write_body(char out[BODY_BYTES_MAX], struct span room, struct span user,
-                              const struct read_marker *marker)
-{
-    char upto[EVENT_ID_TEXT_MAX];
-    event_id_format(marker->upto, upto);
-    int len =
-        snprintf(out, BODY_BYTES_MAX, "{\"roomId\":\"%.*s\",\"userId\":\"%.*s\",\"upTo\":\"%s\"}",
-                 SPAN_ARGS(room), SPAN_ARGS(user), upto);
-    return span_of(out, (size_t)len);
-}
-
-static struct span write_own_body(char out[BODY_BYTES_MAX], struct span body,
-                                  const struct read_marker *marker, struct event_id as_of)
-{
-    char id[EVENT_ID_TEXT_MAX];
-    event_id_format(as_of, id);
-    int len = snprintf(out, BODY_BYTES_MAX,
-                       "%.*s,\"unread\":%lld,\"mentions\":%lld,\"asOf\":\"%s\"}", (int)body.len - 1,
-                       body.data, (long long)marker->unread, (long long)marker->mentions, id);
-    return span_of(out, (size_t)len);
 }
 
 static void tell_read(const struct lookup *lookup)
 {
-    const struct journal_read *read = &lookup->read;
-    const struct receipt *receipt = lookup->receipt;
-    const struct read_room *room = read->rooms;
-    char body[BODY_BYTES_MAX], own[BODY_BYTES_MAX];
-    if (read->room_count == 0 || room->role == ROLE_NONE)
+    const struct read_room *room = lookup->read.rooms;
+    if (lookup->read.room_count == 0 || room->role == ROLE_NONE)
         return;
-    struct frame_spec spec = {
-        .type = EVENT_MESSAGE_READ,
-        .audience = AUDIENCE_ROOM,
-        .realm = receipt->realm,
-        .room = receipt->room,
-        .user = receipt->user,
-        .body = write_body(body, receipt->room, receipt->user, &room->marker),
-    };
-    spec.own_body = write_own_body(own, spec.body, &room->marker, read->head);
-    if (!receipt->for_others || settings_is_quiet(lookup->hub->settings, room->info.member_count)) {
-        spec.audience = AUDIENCE_USER;
-        spec.body = spec.own_body;
-        spec.own_body = (struct span){NULL, 0};
-    }
-    publish(lookup->hub, &spec);
+    const struct read_receipt told = {.type = EVENT_MESSAGE_READ,
+                                      .room = lookup->receipt->room,
+                                      .user = lookup->receipt->user,
+                                      .marker = room->marker};
+    bool quiet = settings_is_quiet(lookup->hub->settings, room->info.member_count);
+    tell(lookup, &told, quiet || !lookup->receipt->for_others);
 }
 
 static void tell_delivered(const struct lookup *lookup)
 {
-    const struct journal_read *read = &lookup->read;
-    char body[BODY_BYTES_MAX];
-    for (int i = 0; i < read->receipt_count; i++) {
-        const struct read_receipt *told = &read->receipts[i];
-        const struct frame_spec spec = {
-            .type = EVENT_MESSAGE_DELIVERED,
-            .audience = AUDIENCE_ROOM,
-            .realm = lookup->receipt->realm,
-            .room = told->room,
-            .spared_user = told->user,
-            .body = write_body(body, told->room, told->user, &told->marker),
-        };
-        publish(lookup->hub, &spec);
-    }
+    for (int i = 0; i < lookup->read.receipt_count; i++)
+        tell(lookup, &lookup->read.receipts[i], false);
 }
 
 static void on_read(struct letter *letter)

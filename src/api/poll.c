@@ -113,6 +113,8 @@ static void collect(struct poll_session *session, struct ticket *ticket)
             cursor = frame->id;
     }
     metric_add(METRIC_DELIVERED, ticket->frame_count);
+    session->reader.told_again -=
+        count < session->reader.told_again ? count : session->reader.told_again;
     if (subscriber->queue_count == 0 && subscriber->history_left == 0 && session->opened) {
         cursor = subscriber_reached(subscriber);
         hall_release(subscriber);
@@ -149,8 +151,10 @@ static void answer_ticket(struct poll_session *session, int err)
     if (!err)
         collect(session, ticket);
     ticket_answer(ticket);
-    if (!session->ended)
+    if (!session->ended) {
+        reader_go_on_with_receipts(&session->reader);
         start_idling(session);
+    }
 }
 
 /* The waiting ticket, if any, is answered with nothing, not even what is there: with the cursor it
@@ -175,6 +179,14 @@ static bool is_draining(const struct poll_session *session)
     return server_state(session->reader.desk->app->server) >= SERVER_ENDING;
 }
 
+/* Nothing is there but what only repeats, and that is all of it. */
+static bool is_quiet(const struct poll_session *session, uint32_t ready)
+{
+    const struct reader *reader = &session->reader;
+    return ready == 0 ||
+           (!reader->receipts && reader->subscriber.queue_count == reader->told_again);
+}
+
 /* Answers if something is there or nothing has to be waited for. */
 static void answer_if_ready(struct poll_session *session)
 {
@@ -185,7 +197,8 @@ static void answer_if_ready(struct poll_session *session)
         hall_replay(subscriber);
     bool full;
     uint32_t ready = count_ready(session, session->ticket, &full);
-    if (subscriber->page_pending && !full) {
+    bool asked = subscriber->page_pending || reader_asks_receipts(&session->reader);
+    if (asked && !full) {
         /* What stands before the replay is told together with its first page. */
         if (!worker_timer_is_set(&session->wait))
             worker_timer_set(worker_of(session), &session->wait, PAGE_WAIT_MS);
@@ -193,7 +206,7 @@ static void answer_if_ready(struct poll_session *session)
     }
     bool may_wait =
         !session->fresh && session->ticket->params.wait_ms > 0 && !is_draining(session);
-    if (ready == 0 && may_wait) {
+    if (is_quiet(session, ready) && may_wait) {
         if (!session->waiting) {
             session->waiting = true;
             worker_timer_set(worker_of(session), &session->wait,
@@ -301,9 +314,15 @@ static void on_queued(struct subscriber *subscriber)
 
 static void on_live(struct subscriber *subscriber, bool first)
 {
+    reader_go_on_with_receipts(reader_of(subscriber));
     look_later(of_reader(reader_of(subscriber)));
     if (first)
         typing_snapshot_ask(reader_of(subscriber));
+}
+
+static void on_receipts_told(struct reader *reader)
+{
+    look_later(of_reader(reader));
 }
 
 static void on_broken(struct subscriber *subscriber)
@@ -368,6 +387,7 @@ static const struct reader_ops reader_ops = {
     },
     .on_opened = on_opened,
     .on_free = on_free,
+    .on_receipts_told = on_receipts_told,
 };
 
 /* -- tickets ------------------------------------------------------------------------------ */

@@ -50,6 +50,7 @@ void reader_free_if_alone(struct reader *reader)
     reader_rooms_unref(reader->named);
     told_clear(&reader->told);
     free(reader->history);
+    reader_drop_receipts(reader);
     identity_unref(reader->identity);
     reader->ops->on_free(reader);
 }
@@ -95,6 +96,7 @@ void reader_reopen(struct reader *reader)
     reader->named = NULL;
     free(reader->history);
     reader->history = NULL;
+    reader_drop_receipts(reader);
     reader->generation++;
 }
 
@@ -301,6 +303,8 @@ static int begin(struct opening *opening)
         reader->history = NULL;
         return err;
     }
+    if (reader->resuming)
+        reader_keep_receipts(reader, open->start);
     /* Its token was renewed meanwhile. */
     if (reader->identity != opening->identity)
         hall_regrant(&reader->subscriber, grants_room, reader->identity);

@@ -136,6 +136,7 @@ static void on_taken(struct stream *stream, size_t len)
         metric_observe(METRIC_DELIVERY_US, (uint64_t)(clock_now_us() - committed_us));
     if (subscriber->queue_count == 0)
         hall_release(subscriber);
+    reader_go_on_with_receipts(reader_of(subscriber));
     if (subscriber->state == SUBSCRIBER_REPLAY)
         stream_mark_due(stream);
 }
@@ -161,13 +162,18 @@ static void on_queued(struct subscriber *subscriber)
         stream_mark_due(&subscription->stream);
 }
 
-static void on_live(struct subscriber *subscriber, bool first)
+static void on_caught_up(struct reader *reader)
 {
-    if (!first)
-        return;
-    struct reader *reader = reader_of(subscriber);
+    const struct subscriber *subscriber = &reader->subscriber;
     reader_push(reader, block_caught_up(subscriber_reached(subscriber), subscriber->replayed));
     typing_snapshot_ask(reader);
+}
+
+static void on_live(struct subscriber *subscriber, bool first)
+{
+    struct reader *reader = reader_of(subscriber);
+    if (!reader_go_on_with_receipts(reader) && first)
+        on_caught_up(reader);
 }
 
 static void on_free(struct reader *reader)
@@ -245,6 +251,7 @@ static const struct reader_ops reader_ops = {
         },
     .on_opened = on_opened,
     .on_free = on_free,
+    .on_receipts_told = on_caught_up,
 };
 
 /* Neither a node that drains nor one whose connections are all but used takes streams. */

@@ -189,13 +189,13 @@ static int add_delivered(struct receipt_walk *walk, const struct ledger_room *ro
     return add_receipt(walk, &receipt);
 }
 
+/* What sending and joining moved one's own sessions know by those events themselves. */
 static int add_own(struct receipt_walk *walk, const struct room_of_user *of)
 {
-    int64_t since_ms = walk->read->since_ms;
-    struct read_receipt receipt = {
-        .type = EVENT_MESSAGE_READ, .room = of->room.info.id, .user = walk->read->actor.user};
-    /* Sending moves it without a note of the time, which its id has. */
-    if (of->member.marker.moved_ms < since_ms && (int64_t)of->member.marker.read.ms < since_ms)
+    struct read_receipt receipt = {.type = EVENT_MESSAGE_READ,
+                                   .room = of->room.info.id,
+                                   .user = walk->read->actor.user};
+    if (of->member.marker.moved_ms < walk->read->since_ms)
         return 0;
     int err = reading_marker(walk->ledger, &of->room, &of->member.marker, &receipt.marker);
     return err ? err : add_receipt(walk, &receipt);

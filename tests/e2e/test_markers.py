@@ -204,3 +204,67 @@ def test_in_a_batch(server, names):
         {"type": "read", "roomId": room, "upTo": sent[1]["id"]}]}).expect(200).json
     assert [result["status"] for result in answer["results"]] == [200] * 3
     assert [answer["results"][at]["unread"] for at in (0, 2)] == [2, 1]
+
+
+def told_again(events):
+    found = [(event["type"], event["roomId"], event["userId"], event["upTo"], event.get("unread"))
+             for event in events if event["type"] in ("message_read", "message_delivered")]
+    return sorted(found, key=str)
+
+
+def test_told_again(server, names):
+    """After a resume: what reading moved, of others and oneself, before caught_up."""
+    owner, member, _, room = everyone(server, names)
+    large = owner.create(names("room"))
+    member.join(large)
+    owner.post(room_path(large, "members"),
+               {"users": [names("user") for _ in range(3)]}).expect(200)
+    live = [owner.stream(), member.stream()]
+    cursors = [stream.open()["cursor"] for stream in live]
+    first = owner.send(room)["id"]
+    apart = owner.send(large)["id"]
+    last = owner.send(room)["id"]
+    read(member, room, first)
+    read(member, large, apart)
+    member.post("/v1/acks", {"cursor": last, "device": "phone"}).expect(200)
+    expected = [
+        [("message_delivered", room, member.name, last, None),
+         ("message_read", room, member.name, first, None)],
+        [("message_read", large, member.name, apart, 0),
+         ("message_read", room, member.name, first, 1)]]
+    own = [("message_read", where, owner.name, up_to, 0) for where, up_to in
+           ((room, last), (large, apart))]
+    for stream, wanted in zip(live, (expected[0] + own, expected[1])):
+        stream.wait(lambda: set(told_again(stream.events)) >= set(wanted), "what moved, live")
+        stream.close()
+    for user, cursor, wanted in zip((owner, member), cursors, expected):
+        stream = user.stream(since=cursor)
+        stream.until("caught_up")
+        assert told_again(stream.events) == sorted(wanted, key=str)
+        types = [event.type for event in stream.events]
+        assert types.index("message_read") > max(at for at, kind in enumerate(types)
+                                                 if kind == "new_message")
+        assert types[-1] == "caught_up"
+        stream.close()
+        with user.stream(since=cursor, rooms=large) as stream:
+            stream.until("caught_up")
+            assert told_again(stream.events) == [one for one in wanted if one[1] == large]
+        answer = user.poller(since=cursor).once(wait=5)
+        assert told_again(answer) == sorted(wanted, key=str)
+    with member.stream() as stream:
+        stream.until("caught_up")
+        assert told_again(stream.events) == [], "a fresh one begins with the state"
+
+
+def test_a_repeat_ends_no_wait(server, names):
+    """A poll that has nothing but what was told before waits, and tells it at the end."""
+    owner, member, _, room = everyone(server, names)
+    read(member, room, owner.send(room)["id"])
+    head = owner.get(room_path(room)).json["asOf"]
+    poller = owner.poller(since=head)
+    poller.start(wait=20)
+    sent = member.send(room)["id"]
+    answer = poller.finish()
+    assert [event["id"] for event in answer if event["type"] == "new_message"] == [sent]
+    assert ("message_read", room, member.name) in [one[:3] for one in told_again(answer)]
+    poller.close()
