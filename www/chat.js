@@ -1,14 +1,17 @@
 /**
- * The chat page: joins the client (tidings.js), what is known (rooms.js), the open conversation
- * (talk.js) and what is seen (view.js).
+ * The chat page: joins the client (tidings.js), what is known (rooms.js, changes.js), the open
+ * conversation (talk.js) and what is seen (view.js).
  */
 import { Tidings } from './tidings.js';
+import { applyEvent } from './changes.js';
 import { Rooms } from './rooms.js';
 import { Talk } from './talk.js';
+import { Markers } from './markers.js';
 import { shareConnections } from './tabs.js';
 import { startDialogs } from './dialogs.js';
+import { startRoomInfo } from './room_info.js';
 import { developmentToken, explain, showSignIn } from './signin.js';
-import { ME_KEY, loadMe, loadSeen, saveMe, saveOutbox } from './storage.js';
+import * as storage from './storage.js';
 import { byId, drawAvatar, speak } from './view.js';
 
 const STATES = {
@@ -29,23 +32,34 @@ const ENDS = {
 const MAY_COME_BACK = ['replaced', 'too_many_sessions'];
 const BANNER_AFTER_MS = 1_500; // a short break is nobody's business
 
+const device = storage.deviceName();
 const rooms = new Rooms();
 const tidings = new Tidings({ getToken: developmentToken, onEvent, onState });
 const talk = new Talk(tidings, rooms);
+const markers = new Markers(tidings, rooms, device);
 let bannerTimer = null;
+let reloading = null;
+let told = null;          // `connected`, until it has been compared with what we count
 
 /** Reads the state, then opens the stream at exactly that state. */
 async function start() {
-    const me = loadMe();
-    rooms.userId = me.userId;
-    rooms.learnName(me.userId, me.name);
-    const asOf = await readRooms();
+    const me = storage.loadMe();
+    rooms.people.me = me.userId;
+    rooms.people.learn(me.userId, me);
+    rooms.people.onExpired = () => talk.changed();
+    const asOf = await readState();
+    for (const [roomId, heard] of storage.loadMarkers(me.userId)) {
+        heard.forEach(([userId, marker]) => rooms.get(roomId)?.markers.set(userId, marker));
+    }
     byId('me').querySelector('b').textContent = me.name;
     drawAvatar(byId('me').querySelector('.avatar'), me.userId, me.name);
     byId('sign-in').hidden = true;
     byId('app').hidden = false;
     startDialogs(tidings, rooms, talk);
-    tidings.open({ since: asOf });
+    const roomInfo = startRoomInfo(tidings, rooms, talk);
+    talk.onSeen = room => markers.noteSeen(room);
+    talk.onDrawn = () => roomInfo.draw();
+    tidings.open({ since: asOf, device });
     shareConnections(rest, resume);
     talk.start();
 }
@@ -59,69 +73,118 @@ function rest() {
 
 function resume() {
     if (tidings.state !== 'ended') {
-        tidings.open();
+        tidings.open({ device });
     }
 }
 
-async function readRooms() {
-    const infos = [];
-    let asOf = null;
-    let next = null;
-    do {
-        const query = next ? `?from=${encodeURIComponent(next)}` : '';
-        const page = await tidings.request('GET', `/v1/rooms${query}`);
-        infos.push(...page.rooms.map(info => ({ ...info, asOf: page.asOf })));
-        asOf ??= page.asOf; // the first page's: what changed since then comes as events
-        next = page.next;
-    } while (next);
-    rooms.putRooms(infos, loadSeen(rooms.userId));
+async function readState() {
+    const [asOf, blocked] = await Promise.all(
+        [readRooms(), readPages('/v1/blocks', page => page.blocks)]);
+    rooms.people.blocked = new Set(blocked.map(block => block.userId));
     return asOf;
 }
 
-/** The cursor was of no use: what is here may have holes that nobody can tell. */
-async function reload() {
-    rooms.sorted.forEach(room => room.forget());
+async function readPages(path, take) {
+    const found = [];
+    let next = null;
+    do {
+        const query = next ? `?from=${encodeURIComponent(next)}` : '';
+        const page = await tidings.request('GET', path + query);
+        found.push(...take(page));
+        next = page.next;
+    } while (next);
+    return found;
+}
+
+async function readRooms() {
+    let asOf = null; // the first page's: what changed since then comes as events
+    const infos = await readPages('/v1/rooms', page => {
+        asOf ??= page.asOf;
+        return page.rooms.map(info => ({ ...info, asOf: page.asOf }));
+    });
+    rooms.putRooms(infos, asOf);
+    return asOf;
+}
+
+/** Something was missed (`reset`, `gap`): what is here may be out of date or have holes. */
+function reload() {
+    reloading ??= (async () => {
+        try {
+            await readRooms();
+            talk.route();
+            await talk.reload();
+        } catch (error) {
+            setTimeout(reload, error.retryAfterMs ?? 3_000);
+        }
+        reloading = null;
+    })();
+}
+
+/** Everything has been given: do we count as many unread as the server did? */
+function checkCounts() {
+    if (told && told.unread !== rooms.unread) {
+        readRooms().then(() => talk.changed()).catch(() => {}); // compared again next time
+    }
+    told = null;
+}
+
+/** Only the server can tell how much of a room is unread. */
+async function recount(room) {
+    room.doubtful = false;
     try {
-        await readRooms();
-    } catch (error) {
-        setTimeout(reload, error.retryAfterMs ?? 3_000);
-        return;
+        rooms.putRoom(await tidings.request('GET', `/v1/rooms/${encodeURIComponent(room.id)}`));
+    } catch {
+        room.doubtful = true; // asked again at the next event of it
     }
-    talk.route();
-    if (talk.room) {
-        talk.readOlder(talk.room);
-    }
+    talk.changed();
 }
 
 function onEvent(event) {
     switch (event.type) {
     case 'connected':
-        if (event.userId !== rooms.userId) {
-            saveMe({ userId: event.userId, name: event.userId });
+        if (event.userId !== rooms.me) {
+            storage.saveMe({ userId: event.userId, name: event.userId });
             location.reload(); // the cookie is someone else's by now
         }
+        told = event;
         return;
     case 'reset':
+        rooms.startAnew();
         reload();
         return;
     case 'gap':
-        talk.fillGap(event);
+        reload();
         return;
     default:
     }
-    const room = rooms.apply(event);
-    if (!room) {
+    if (!applyEvent(rooms, event)) {
         return;
     }
-    if (event.type === 'new_message' && event.sender.userId === rooms.userId) {
-        talk.keepOutbox();
-    } else if (event.type === 'new_message' && room === talk.room) {
-        speak(`${rooms.nameOf(event.sender.userId)}: ${event.text ?? 'sent data'}`);
+    const room = rooms.get(event.roomId);
+    if (event.type === 'new_message') {
+        onMessage(event, room);
+    } else if (event.type === 'caught_up') {
+        markers.noteGiven();
+        checkCounts();
+    }
+    if (room?.doubtful) {
+        recount(room);
     }
     if ((rooms.get(talk.wanted) ?? null) !== talk.room) {
         talk.route(); // the room before us has become ours, or is ours no more
     }
     talk.changed();
+}
+
+function onMessage(event, room) {
+    if (event.sender?.userId === rooms.me) {
+        talk.keepOutbox();
+        return;
+    }
+    markers.noteGiven();
+    if (room === talk.room) {
+        speak(`${rooms.people.nameOf(event.sender?.userId)}: ${event.text ?? 'sent data'}`);
+    }
 }
 
 // ---- The state of the connection -----------------------------------------------------------
@@ -160,7 +223,7 @@ function showBanner(state, why) {
     banner.querySelector('span').textContent = reasonOf(state, why);
     if (MAY_COME_BACK.includes(why.code)) {
         button.textContent = 'Connect again';
-        button.onclick = () => tidings.open();
+        button.onclick = () => tidings.open({ device });
     } else {
         button.textContent = 'Sign in';
         button.onclick = () => showSignIn(tidings, () => location.reload());
@@ -175,19 +238,28 @@ async function signOut() {
         return;
     }
     await tidings.signOut().catch(() => {});
-    saveOutbox(rooms.userId, []);
-    saveMe(null); // other tabs hear of it and go too
+    storage.saveOutbox(rooms.me, []);
+    storage.saveMe(null); // other tabs hear of it and go too
     location.replace('/');
 }
 
+function keepMarkers() {
+    if (!rooms.me) {
+        return;
+    }
+    storage.saveMarkers(rooms.me, rooms.sorted.slice(0, 50)
+        .map(room => [room.id, [...room.markers].slice(-50)]));
+}
+
 async function main() {
+    addEventListener('pagehide', keepMarkers);
     byId('sign-out').onclick = signOut;
     addEventListener('storage', change => {
-        if (change.key === ME_KEY && loadMe()?.userId !== rooms.userId && rooms.userId) {
+        if (change.key === storage.ME_KEY && storage.loadMe()?.userId !== rooms.me && rooms.me) {
             location.reload();
         }
     });
-    if (!loadMe()) {
+    if (!storage.loadMe()) {
         showSignIn(tidings, start);
         return;
     }

@@ -1,104 +1,212 @@
 /**
- * What the page knows: rooms, their messages, what is unread. No DOM, no network.
+ * What the page knows: rooms, their messages, their people, what is unread. No DOM, no network.
  *
- * MODEL  Two things change it: events, one after the other (`apply`), and answers of requests
+ * MODEL  Two things change it: events, one after the other (changes.js), and answers of requests
  *        (`putRooms`, `putPage` …). Both may tell the same thing; whatever is told twice changes
- *        nothing, so their order does not matter.
- *        A room's `messages` are always without a hole from the first to now; `complete` says
- *        that nothing is older. Holes (`gap`) are filled or cut off before they are shown.
- * BOUNDS KEPT_MAX messages of a room that is not open; older ones come back on scrolling.
+ *        nothing, so their order does not matter: answers say up to which event they are true
+ *        (`asOf`), and an event not above it is contained in them.
+ *        The server counts what is unread. From its count on we go along with each event, so that
+ *        the badge moves at once, and take its word again whenever it gives it.
+ * BOUNDS RECENT_MAX events kept for pages that were read before these and came after them.
  */
-import { compareIds } from './tidings.js';
+import { Timeline, changeMessage, countReply, isAbove } from './timeline.js';
+import { People } from './people.js';
 
-const KEPT_MAX = 200;
+const RECENT_MAX = 500;
+const CHANGES_COUNT = ['message_edited', 'message_deleted'];
 
-export class Room {
+export class Room extends Timeline {
     info;
-    messages = [];        // stored ones in order of id, and notes of joins and leaves
-    pending = [];         // our own without an answer: {messageId, text, sentAt, error?}
-    loaded = false;       // a page of history has been read since the last reset
-    complete = false;
-    seen = null;          // id up to which the user has seen the room
-    unread = 0;           // others' messages after it, as far as they are known here
-    newFrom = null;       // where the line "New" stands while the room is open
+    members = null;       // Map of userId -> member once it has been read, at most 500
+    markers = new Map();  // userId -> {read, delivered}, as far as heard
+    readUpTo = null;      // our own
+    countedTo = null;     // up to which event `#counted` is true
+    doubtful = false;     // it may be wrong by now: the server is to be asked
+    online = null;        // how many are there, in rooms too large to tell who
     draft = '';
+    quotes = new Map();   // messageId -> a message that is quoted here, null while it is read
 
-    #byId = new Map();    // messageId -> message
+    #people;
+    #counted = { unread: 0, mentions: 0 };
+    #threads = new Map(); // messageId of the root -> Timeline
 
-    constructor(info) {
+    constructor(info, people) {
+        super();
         this.info = info;
+        this.#people = people;
     }
 
     get id() {
         return this.info.roomId;
     }
 
+    get isDirect() {
+        return this.info.kind === 'direct';
+    }
+
+    /** The other one of a direct room: {userId, userData?}, or null. */
+    get partner() {
+        return this.isDirect
+            ? this.info.members?.find(each => each.userId !== this.#people.me) ?? null : null;
+    }
+
     get title() {
-        return this.info.name || this.info.roomId;
+        return this.partner ? this.#people.nameOf(this.partner.userId)
+            : this.info.name || this.info.roomId;
     }
 
-    get newest() {
-        return this.messages.findLast(item => item.messageId) ?? this.info.lastMessage ?? null;
+    /** The latest message, of threads too; it may be older than what is here. */
+    get last() {
+        const { newest, info: { lastMessage } } = this;
+        return newest && !isAbove(lastMessage?.id, newest.id) ? newest : lastMessage ?? null;
     }
 
-    /** Id of the oldest message that is here; what `before` takes to read on. */
-    get oldestId() {
-        return this.messages.find(item => item.messageId)?.id ?? null;
+    get mayModerate() {
+        return ['owner', 'moderator'].includes(this.info.role) && !this.isDirect;
     }
 
-    find(messageId) {
-        return this.#byId.get(messageId);
-    }
-
-    /** Puts a message (or a note, which has no messageId) at its place; false if it is here. */
-    insert(item) {
-        const key = item.messageId ?? item.id;
-        const here = this.#byId.get(key);
-        if (here) {
-            Object.assign(here, { ...item, ...here }); // only what was not known yet
-            return false;
+    /** Why nothing can be posted here, or null. */
+    get silence() {
+        const until = this.info.mutedUntil;
+        if (until && until > Date.now()) {
+            return `You are muted until ${new Date(until).toLocaleTimeString()}`;
         }
-        let at = this.messages.length;
-        while (at > 0 && compareIds(this.messages[at - 1].id, item.id) > 0) {
-            at--;
+        if (this.info.announce && !this.mayModerate) {
+            return 'Only owners and moderators post here';
         }
-        this.messages.splice(at, 0, item);
-        this.#byId.set(key, item);
-        this.pending = this.pending.filter(other => other.messageId !== item.messageId);
-        return true;
+        return this.#people.blocked.has(this.partner?.userId)
+            ? 'You have blocked this person' : null;
     }
 
-    /** Forgets all but the newest `count`. */
-    trim(count = KEPT_MAX) {
-        if (this.messages.length <= count) {
+    thread(rootId) {
+        if (!this.#threads.has(rootId)) {
+            this.#threads.set(rootId, new Timeline());
+        }
+        return this.#threads.get(rootId);
+    }
+
+    /** Whatever we have of a message: it may stand in the room, in a thread, or as the last. */
+    copiesOf(messageId) {
+        const copies = [this, ...this.#threads.values()].map(each => each.find(messageId));
+        copies.push(this.quotes.get(messageId));
+        if (this.info.lastMessage?.messageId === messageId) {
+            copies.push(this.info.lastMessage);
+        }
+        return [...new Set(copies.filter(Boolean))];
+    }
+
+    /** Our own without an answer, those to threads too. */
+    get allPending() {
+        return [this, ...this.#threads.values()].flatMap(each => each.pending);
+    }
+
+    /** Whatever stands here may be out of date. */
+    forgetAll() {
+        [this, ...this.#threads.values()].forEach(each => each.forget());
+        this.quotes.clear();
+    }
+
+    // ---- What is unread --------------------------------------------------------------------
+
+    /** Others' messages after `readUpTo`. */
+    get unread() {
+        return this.covers(this.readUpTo) ? this.#unreadHere.length : this.#counted.unread;
+    }
+
+    /** Those of them that mention us. */
+    get mentions() {
+        return this.covers(this.readUpTo)
+            ? this.#unreadHere.filter(item => this.mentionsMe(item)).length
+            : this.#counted.mentions;
+    }
+
+    get #unreadHere() {
+        const read = this.messages.findLastIndex(item => !isAbove(item.id, this.readUpTo));
+        return this.messages.slice(read + 1).filter(item => this.isUnread(item));
+    }
+
+    isUnread(item) {
+        return Boolean(item.messageId && item.id) && !item.ephemeral && !item.deleted
+            && !item.threadId && item.sender?.userId !== this.#people.me
+            && isAbove(item.id, this.readUpTo);
+    }
+
+    mentionsMe(item) {
+        return item.mentions?.includes(this.#people.me) ?? false;
+    }
+
+    /** The server's own count, unless we know of later events, or have read on meanwhile. */
+    putCounts({ asOf, unread, mentions, readUpTo }) {
+        if (unread === undefined || isAbove(this.countedTo, asOf)
+            || isAbove(this.readUpTo, readUpTo)) {
             return;
         }
-        for (const item of this.messages.splice(0, this.messages.length - count)) {
-            this.#byId.delete(item.messageId ?? item.id);
+        this.countedTo = asOf;
+        this.readUpTo = readUpTo;
+        this.#counted = { unread, mentions: mentions ?? 0 };
+    }
+
+    /**
+     * An event that makes a message, or changes one: `change` does so. What we do not have, or
+     * have in a later state already, cannot be counted along.
+     */
+    count(event, item, change = () => {}) {
+        const weigh = () => item && this.isUnread(item) ? [1, this.mentionsMe(item) ? 1 : 0]
+            : [0, 0];
+        const isNew = event.type === 'new_message';
+        const known = item && (isNew || isAbove(event.id, item.asOf));
+        const was = isNew ? [0, 0] : weigh();
+        change();
+        if (!isAbove(event.id, this.countedTo)) {
+            return;
         }
-        this.complete = false;
+        const is = weigh();
+        const { unread, mentions } = this.#counted;
+        this.countedTo = event.id;
+        this.doubtful ||= !known && unread > 0 && CHANGES_COUNT.includes(event.type);
+        this.#counted = { unread: Math.max(0, unread + is[0] - was[0]),
+            mentions: Math.max(0, mentions + is[1] - was[1]) };
     }
 
-    /** Forgets what is older than an id: there is a hole before it. */
-    cutBefore(id) {
-        const keep = this.messages.filter(item => compareIds(item.id, id) >= 0).length;
-        this.trim(keep);
-        this.complete = false;
+    /** Our marker is there now, or was before. `told` is what the server said of the rest. */
+    moveMarker(upTo, told = { unread: 0, mentions: 0 }) {
+        if (isAbove(this.readUpTo, upTo)) {
+            return;
+        }
+        this.readUpTo = upTo;
+        const rest = this.#unreadHere; // may be more than the server had counted
+        this.#counted = { unread: Math.max(rest.length, told.unread ?? 0),
+            mentions: Math.max(rest.filter(item => this.mentionsMe(item)).length,
+                told.mentions ?? 0) };
     }
 
-    forget() {
-        this.messages = [];
-        this.#byId.clear();
-        this.loaded = false;
-        this.complete = false;
+    /** All of it has been seen: up to which id, if that is news. */
+    markSeen() {
+        const upTo = this.last?.id;
+        if (!isAbove(upTo, this.readUpTo)) {
+            return null;
+        }
+        this.moveMarker(upTo);
+        return upTo;
     }
 
+    /** Someone else has read up to there, or has been given it. */
+    putMarker(userId, kind, upTo) {
+        const marker = this.markers.get(userId) ?? {};
+        if (isAbove(upTo, marker[kind])) {
+            this.markers.set(userId, { ...marker, [kind]: upTo });
+        }
+    }
 }
 
 export class Rooms {
-    userId = null;
+    people = new People();
     #rooms = new Map();
-    #names = new Map();   // userId -> name last seen
+    #recent = [];         // events that have changed messages, the oldest first
+
+    get me() {
+        return this.people.me;
+    }
 
     get(roomId) {
         return this.#rooms.get(roomId);
@@ -106,7 +214,7 @@ export class Rooms {
 
     /** All rooms, the one with the latest message first. */
     get sorted() {
-        const time = room => room.newest?.timestamp ?? room.info.createdAt ?? 0;
+        const time = room => room.last?.timestamp ?? room.info.createdAt ?? 0;
         return [...this.#rooms.values()].sort((a, b) => time(b) - time(a)
             || a.title.localeCompare(b.title));
     }
@@ -115,166 +223,108 @@ export class Rooms {
         return this.sorted.reduce((sum, room) => sum + room.unread, 0);
     }
 
-    nameOf(userId) {
-        return this.#names.get(userId) ?? userId;
-    }
-
-    learnName(userId, name) {
-        if (userId && name) {
-            this.#names.set(userId, name);
-        }
+    directWith(userId) {
+        return this.sorted.find(room => room.partner?.userId === userId);
     }
 
     /** The whole list anew: rooms that are not in it are no longer ours. */
-    putRooms(infos, seen = {}) {
+    putRooms(infos, asOf) {
         const ours = new Set(infos.map(info => info.roomId));
-        for (const roomId of this.#rooms.keys()) {
-            if (!ours.has(roomId)) {
+        for (const [roomId, room] of this.#rooms) {
+            if (!ours.has(roomId) && !isAbove(room.info.asOf, asOf)) {
                 this.#rooms.delete(roomId);
             }
         }
-        infos.forEach(info => this.putRoom(info, seen[info.roomId]));
+        infos.forEach(info => this.putRoom(info));
     }
 
-    putRoom(info, seen) {
+    putRoom(info) {
         let room = this.#rooms.get(info.roomId);
         if (!room) {
-            room = new Room(info);
+            room = new Room(info, this.people);
             this.#rooms.set(info.roomId, room);
-        }
-        if (!room.info.asOf || !info.asOf || compareIds(info.asOf, room.info.asOf) >= 0) {
+        } else if (!isAbove(room.info.asOf, info.asOf)) {
             room.info = { ...room.info, ...info };
         }
-        room.seen = room.seen ?? seen ?? info.readUpTo ?? null;
-        const last = info.lastMessage;
-        this.learnName(last?.sender?.userId, last?.sender?.name);
-        if (room.unread === 0 && this.#isUnseen(room, last)) {
-            room.unread = info.unread || 1;
+        room.putCounts(info);
+        const { lastMessage } = info;
+        if (lastMessage) {
+            lastMessage.asOf ??= info.asOf;
+            this.people.learn(lastMessage.sender?.userId, lastMessage.sender);
+        }
+        for (const member of info.members ?? []) {
+            this.people.learn(member.userId, member.userData);
+            if (member.presence) {
+                this.people.putPresence({ userId: member.userId, ...member.presence });
+            }
         }
         return room;
-    }
-
-    /** Someone else's message, after what the user has seen. */
-    #isUnseen(room, item) {
-        return Boolean(item?.messageId) && item.sender?.userId !== this.userId
-            && (!room.seen || compareIds(item.id, room.seen) > 0);
-    }
-
-    firstUnseen(room) {
-        return room.messages.find(item => this.#isUnseen(room, item));
-    }
-
-    countUnread(room) {
-        room.unread = room.messages.filter(item => this.#isUnseen(room, item)).length;
     }
 
     remove(roomId) {
         this.#rooms.delete(roomId);
     }
 
-    /** One that came live. */
-    putMessage(room, message) {
-        if (room.insert(message) && this.#isUnseen(room, message)) {
-            room.unread++;
-        }
-        if (!room.loaded) {
-            room.trim();
+    /** What we know is of another journal: its ids say nothing any more. */
+    startAnew() {
+        this.#recent = [];
+        for (const room of this.#rooms.values()) {
+            room.forgetAll();
+            room.info.asOf = room.countedTo = room.readUpTo = room.members = null;
+            room.info.lastMessage = null;
+            room.markers.clear();
         }
     }
 
-    /** A page of history, in whatever order. */
-    putPage(room, messages) {
-        for (const message of messages) {
-            this.learnName(message.sender?.userId, message.sender?.name);
-            room.insert(message);
+    /** Members of a room, as they were read. */
+    putMembers(room, members, asOf) {
+        members.forEach(each => this.people.learn(each.userId, each.userData));
+        room.members = new Map(members.map(each => [each.userId, each]));
+        room.membersAsOf = asOf;
+    }
+
+    // ---- Messages --------------------------------------------------------------------------
+
+    /** A page of history, of the room or of one of its threads. */
+    putPage(room, timeline, page) {
+        for (const message of page.messages) {
+            this.people.learn(message.sender?.userId, message.sender);
+            if (timeline !== room || !message.threadId) {
+                this.#putRead(room, timeline, { ...message, asOf: page.asOf });
+            }
+        }
+        timeline.before = page.nextBefore ?? null;
+        timeline.complete = !page.nextBefore;
+        timeline.loaded = true;
+    }
+
+    #putRead(room, timeline, message) {
+        timeline.insert(message);
+        const item = timeline.find(message.messageId);
+        for (const event of this.#recent.filter(each => each.roomId === room.id)) {
+            if (event.threadId === item.messageId && event.type !== 'message_edited') {
+                countReply(item, event, event.type === 'new_message' ? +1 : -1);
+            } else if (event.messageId === item.messageId && event.type !== 'new_message') {
+                changeMessage(item, event, this.me);
+            }
         }
     }
 
     /** Our own message has been answered by its event, or by the fields of its answer. */
-    putOwn(room, { messageId, text }, answer) {
+    putOwn(room, timeline, item, answer) {
         if (answer.id) { // else it is queued, and still pending
-            const sender = { userId: this.userId, name: this.#names.get(this.userId) };
-            room.insert({ type: 'new_message', messageId, text, sender, ...answer });
+            const { messageId, text, replyTo, threadId, mentions } = item;
+            const sender = { userId: this.me, name: this.people.nameOf(this.me) };
+            timeline.insert({ type: 'new_message', messageId, text, replyTo, threadId, mentions,
+                sender, asOf: answer.id, ...answer });
         }
     }
 
-    /** All of it has been seen; true if that is new. */
-    markSeen(room) {
-        const newest = room.newest;
-        room.unread = 0;
-        if (newest && (!room.seen || compareIds(newest.id, room.seen) > 0)) {
-            room.seen = newest.id;
-            return true;
+    /** Keeps an event for pages that do not contain it yet. */
+    remember(event) {
+        this.#recent.push(event);
+        if (this.#recent.length > RECENT_MAX) {
+            this.#recent.shift();
         }
-        return false;
     }
-
-    /**
-     * One event of the stream. Returns the room it changed, or null. What needs a request
-     * (`gap`, `reset`) is not for here.
-     */
-    apply(event) {
-        const change = changes[event.type];
-        return change ? change(this, event, this.get(event.roomId)) ?? null : null;
-    }
-}
-
-/** What each type of event changes; those not named change nothing that this page shows. */
-const changes = {
-    new_message(rooms, event, room) {
-        rooms.learnName(event.sender?.userId, event.sender?.name);
-        if (!room || event.threadId) {
-            return null;
-        }
-        // An ephemeral one has no id; it stands behind what is here, until the page is left.
-        rooms.putMessage(room, event.id ? event : { ...event, id: room.newest?.id ?? '0-0' });
-        return room;
-    },
-
-    user_joined(rooms, event, room) {
-        rooms.learnName(event.userId, event.userData?.name);
-        if (event.userId === rooms.userId) {
-            return rooms.putRoom({ ...event.room, asOf: event.id });
-        }
-        return note(room, event, +1);
-    },
-
-    user_left(rooms, event, room) {
-        if (event.userId === rooms.userId) {
-            rooms.remove(event.roomId);
-            return room;
-        }
-        return note(room, event, -1);
-    },
-
-    room_updated(rooms, event, room) {
-        if (room && isNews(room, event)) {
-            const { id, type, timestamp, ...values } = event;
-            room.info = { ...room.info, ...values };
-        }
-        return room;
-    },
-
-    room_deleted(rooms, event, room) {
-        rooms.remove(event.roomId);
-        return room;
-    },
-
-    user_updated(rooms, event) {
-        rooms.learnName(event.userId, event.userData?.name);
-        return null;
-    },
-};
-
-/** What was read of the room does not contain this event yet. */
-function isNews(room, event) {
-    return !room.info.asOf || compareIds(event.id, room.info.asOf) > 0;
-}
-
-/** A join or leave of someone else: a line among the messages, and one more or less. */
-function note(room, event, moved) {
-    if (room?.insert(event) && isNews(room, event)) {
-        room.info.memberCount += moved;
-    }
-    return room;
 }

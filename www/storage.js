@@ -1,7 +1,9 @@
 /**
- * Small things kept in this browser: who signed in, what was seen. Losing them loses comfort
+ * Small things kept in this browser: who signed in, what is not sent yet. Losing them loses comfort
  * only, so nothing here fails: storage may be full, forbidden or of another version.
  */
+
+import { makeId } from './tidings.js';
 
 function load(storage, key, otherwise) {
     try {
@@ -29,11 +31,17 @@ export const ME_KEY = 'tidings.me';
 export const loadMe = () => load(localStorage, ME_KEY, null);
 export const saveMe = me => save(localStorage, ME_KEY, me);
 
-/** Up to which event each room was seen: {roomId: id}. */
-export const loadSeen = userId => load(localStorage, `tidings.seen.${userId}`, {});
-export function saveSeen(userId, roomId, id) {
-    save(localStorage, `tidings.seen.${userId}`, { ...loadSeen(userId), [roomId]: id });
+/** A name for this browser, by which the server knows what it was given. */
+export function deviceName() {
+    const name = load(localStorage, 'tidings.device', null) ?? makeId('web');
+    save(localStorage, 'tidings.device', name);
+    return name;
 }
+
+/** How far others have read, as heard in this tab: [[roomId, [[userId, marker] …]] …]. */
+export const loadMarkers = userId => load(sessionStorage, `tidings.markers.${userId}`, []);
+export const saveMarkers = (userId, markers) =>
+    save(sessionStorage, `tidings.markers.${userId}`, markers);
 
 /** Messages of this tab without an answer: [{roomId, messageId, text, sentAt}]. */
 export const loadOutbox = userId => load(sessionStorage, `tidings.outbox.${userId}`, []);

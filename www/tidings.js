@@ -172,24 +172,24 @@ export class Tidings {
     // ---- Going up --------------------------------------------------------------------------
 
     /**
-     * One request: JSON up, JSON down. An expired token is renewed once.
+     * One request, with further `headers` if any: JSON up and down. Renews an expired token once.
      * @throws {Problem} what the server refused; a TypeError or DOMException when it was not
      *     reached or did not answer in time
      */
-    async request(method, path, body) {
+    async request(method, path, body, headers) {
         try {
-            return await this.#fetch(method, path, body, this.#token);
+            return await this.#fetch(method, path, body, this.#token, headers);
         } catch (error) {
             if (error.status !== 401 || !this.#options.getToken) {
                 throw error;
             }
             await this.#renew();
         }
-        return this.#fetch(method, path, body, this.#token);
+        return this.#fetch(method, path, body, this.#token, headers);
     }
 
-    async #fetch(method, path, body, token) {
-        const headers = {};
+    async #fetch(method, path, body, token, further = {}) {
+        const headers = { ...further };
         if (token) {
             headers.Authorization = `Bearer ${token}`;
         }

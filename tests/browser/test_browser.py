@@ -1,7 +1,8 @@
-"""The chat page in Chromium: two people, history, and back after the server restarts.
+"""The chat page in Chromium: people talk, the server restarts, all that a chat has is used.
 
-SCREENSHOT_FILE names a PNG to be written of what one of them sees at the end.
+SCREENSHOTS names a folder for PNGs of what some of them see.
 """
+import functools
 import json
 import os
 import queue
@@ -18,20 +19,27 @@ sys.path.insert(0, str(HERE.parent))
 from lib import node  # noqa: E402
 from lib.server import Server  # noqa: E402
 
-SEEN = ["one person talks to herself", "history on joining", "they chat",
-        "a native EventSource by cookie", "the break is shown",
-        "both come back by themselves and missed nothing", "so does the native EventSource",
-        "no error in the page"]
+WALKS = {
+    "walk": ["one person talks to herself", "history on joining", "they chat",
+             "a native EventSource by cookie", "the break is shown",
+             "both come back by themselves and missed nothing", "so does the native EventSource",
+             "no error in the page"],
+    "chat": ["who is typing", "an edit in its place", "reactions", "a deletion", "a mention",
+             "a reply", "a thread", "what is unread", "who has seen it", "a room of two",
+             "a reload keeps all of it", "a moderator mutes and bans", "someone is blocked",
+             "by keyboard alone", "no error in the page"],
+    "model": ["events and answers in whatever order"],
+}
 POSTED = ["While you were away, 1", "While you were away, 2"]
 
 
 class Walk:
     """The Node process, its lines, and what it asks to have done."""
 
-    def __init__(self, server):
+    def __init__(self, server, name):
         self.server, self.seen, self.fault = server, [], None
-        spec = {"origin": server.origin, "screenshot": os.environ.get("SCREENSHOT_FILE")}
-        self.process = subprocess.Popen(["node", "walk.mjs", json.dumps(spec)], cwd=HERE,
+        spec = {"origin": server.origin, "screenshots": os.environ.get("SCREENSHOTS")}
+        self.process = subprocess.Popen(["node", f"{name}.mjs", json.dumps(spec)], cwd=HERE,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
         self.lines = queue.Queue()
@@ -73,22 +81,30 @@ class Walk:
         self.process.wait()
 
 
-@pytest.fixture(scope="module")
-def walk(tmp_path_factory):
-    node.install(HERE)
-    server = Server(tmp_path_factory.mktemp("server"),
-                    {"auth.dev_tokens": "yes", "sse.retry": "100ms", "rooms.auto_create": "yes"})
+def finished(folder, name):
+    """The walk of that name, over."""
+    server = Server(folder, {"auth.dev_tokens": "yes", "sse.retry": "100ms",
+                             "rooms.auto_create": "yes"})
     server.start()
     server.keep_port()
-    walk = Walk(server)
+    walk = Walk(server, name)
     try:
         walk.run()
     finally:
         walk.stop()
-    yield walk
-    server.stop()
+        server.stop()
+    return walk
 
 
-@pytest.mark.parametrize("what", SEEN)
-def test_the_page(walk, what):
+@pytest.fixture(scope="module")
+def walks(tmp_path_factory):
+    """By name; each is walked once."""
+    node.install(HERE)
+    return functools.cache(lambda name: finished(tmp_path_factory.mktemp(name), name))
+
+
+@pytest.mark.parametrize("name, what", [(name, what) for name, seen in WALKS.items()
+                                        for what in seen])
+def test_the_page(walks, name, what):
+    walk = walks(name)
     assert what in walk.seen, walk.fault or walk.process.stderr.read()

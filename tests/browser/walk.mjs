@@ -1,70 +1,6 @@
-// Two people on the chat page, in Debian's Chromium:
-//   node walk.mjs '{"origin", "screenshot"?}'
-// Prints one JSON line for each thing that was seen: {seen} or {fault}; asks for what only the
-// test can do with {do} and waits for a line on stdin.
-import { existsSync } from 'node:fs';
-import readline from 'node:readline';
-import { chromium } from 'playwright-core';
-
-const spec = JSON.parse(process.argv[2]);
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync'];
-const EXECUTABLE = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find(existsSync);
-const lines = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const say = (line) => console.log(JSON.stringify(line));
-
-async function ask(what) {
-  say({ do: what });
-  return (await lines.next()).value;
-}
-
-class Person {
-  static async enter(browser, name) {
-    const person = new Person();
-    person.name = name;
-    person.context = await browser.newContext({ viewport: { width: 1000, height: 700 } });
-    person.page = await person.context.newPage();
-    person.problems = [];
-    person.page.on('pageerror', (fault) => person.problems.push(String(fault)));
-    await person.page.goto(spec.origin);
-    await person.page.fill('#name', name);
-    await person.page.click('#sign-in-form button');
-    await person.page.waitForSelector('#app:not([hidden])');
-    return person;
-  }
-
-  async join(room) {
-    await this.page.click('#new-room-open');
-    await this.page.fill('#new-room-name', room);
-    await this.page.click('#new-room .main');
-    await this.page.waitForSelector('#composer:not([hidden])');
-  }
-
-  async send(text) {
-    await this.page.fill('#text', text);
-    await this.page.click('#composer button');
-  }
-
-  texts() {
-    return this.page.$$eval('#list li.message .text', (all) => all.map((one) => one.textContent));
-  }
-
-  async sees(expected) {
-    await this.page.waitForFunction((wanted) => {
-      const all = [...document.querySelectorAll('#list li.message .text')];
-      return all.length >= wanted.length && all.at(-1)?.textContent === wanted.at(-1);
-    }, expected);
-    const texts = await this.texts();
-    if (JSON.stringify(texts) !== JSON.stringify(expected)) {
-      throw new Error(
-        `${this.name} sees ${JSON.stringify(texts)}, not ${JSON.stringify(expected)}`);
-    }
-  }
-
-  isIn(state) {
-    return this.page.waitForSelector(`#connection[data-state=${state}]`, { state: 'attached' });
-  }
-}
+// Two people on the chat page talk while the server restarts:
+//   node walk.mjs '{"origin", "screenshots"?}'
+import { Person, ask, run, say } from './person.mjs';
 
 // Chromium's own EventSource, by the cookie of the page, by types.
 async function nativeStream(person, said) {
@@ -130,18 +66,10 @@ async function walk(browser) {
     (one) => one.type === 'new_message').length === count, said.length - 7);
   say({ seen: 'so does the native EventSource' });
 
-  if (spec.screenshot) await alice.page.screenshot({ path: spec.screenshot });
+  await alice.screenshot('walk');
   const problems = [...alice.problems, ...bob.problems];
   if (problems.length) throw new Error(problems.join('; '));
   say({ seen: 'no error in the page' });
 }
 
-const browser = await chromium.launch({ executablePath: EXECUTABLE, headless: true, args: FLAGS });
-try {
-  await walk(browser);
-} catch (fault) {
-  say({ fault: String(fault.stack) });
-} finally {
-  await browser.close();
-  process.exit(0);
-}
+await run(walk);
