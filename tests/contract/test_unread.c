@@ -1,5 +1,6 @@
-/* Users post, reply, mention, read, come and go at random while old messages are trimmed; what is
- * unread is compared with a count of every message. SEED in the environment repeats a run. */
+/* Users post, reply, mention, edit, delete, read, come and go at random while old messages are
+ * trimmed; what is unread is compared with a count of every message. SEED in the environment
+ * repeats a run. */
 #include <stdlib.h>
 
 #include "play.h"
@@ -16,8 +17,8 @@ static const char *const room_names[ROOMS] = {"r0", "r1", "r2"};
 struct model_message {
     struct event_id id;
     char name[16];
-    int room;
-    bool is_reply;
+    int room, sender;
+    bool is_reply, is_deleted;
     bool mentions[USERS]; /* members at that time, but the sender */
 };
 
@@ -54,7 +55,7 @@ static void post(struct model *model, int room, int user)
     struct model_message *thread = pick(model, 4) ? NULL : pick_message(model, room);
     if (thread && thread->is_reply)
         thread = NULL;
-    *message = (struct model_message){.room = room, .is_reply = thread != NULL};
+    *message = (struct model_message){.room = room, .sender = user, .is_reply = thread != NULL};
     snprintf(message->name, sizeof(message->name), "m%d", model->count);
     struct command command =
         play_message(user_names[user], room_names[room], message->name, message->name);
@@ -75,6 +76,45 @@ static void post(struct model *model, int room, int user)
     message->id = model->read[room][user] = outcome.id;
     model->count++;
     assert_true(model->count < MESSAGES_MAX);
+}
+
+/* What is mentioned anew counts for those who have not read it. */
+static void edit(struct model *model, int room)
+{
+    static char body[100];
+    struct span users[1];
+    struct model_message *message = pick_message(model, room);
+    if (!message)
+        return;
+    int target = pick(model, USERS);
+    struct command command =
+        play_command(COMMAND_EDIT_MESSAGE, user_names[message->sender], room_names[room]);
+    command.message_id = span_text(message->name);
+    snprintf(body, sizeof(body), "{\"messageId\":\"%s\",\"text\":\"%u\",\"mentions\":[\"%s\"]}",
+             message->name, model->seed, user_names[target]);
+    command.body = span_text(body);
+    users[0] = span_text(user_names[target]);
+    command.mentions = users;
+    command.mention_count = 1;
+    if (play_do(model->play, &command).err)
+        return; /* deleted or trimmed, or its sender has left */
+    memset(message->mentions, 0, sizeof(message->mentions));
+    message->mentions[target] =
+        model->in[room][target] && target != message->sender && !message->is_reply;
+}
+
+static void erase(struct model *model, int room)
+{
+    struct model_message *message = pick_message(model, room);
+    if (!message)
+        return;
+    struct command command = play_command(COMMAND_DELETE_MESSAGE, user_names[0], room_names[room]);
+    command.message_id = span_text(message->name);
+    struct outcome outcome = play_do(model->play, &command);
+    if (outcome.err)
+        return; /* trimmed */
+    assert_int_equal(outcome.repeated, message->is_deleted);
+    message->is_deleted = true;
 }
 
 static void move(struct model *model, int room, int user)
@@ -125,7 +165,8 @@ static struct read_marker count_all(const struct model *model, int room, int use
     for (int i = 0; i < model->count; i++) {
         const struct model_message *message = &model->messages[i];
         kept = kept || strcmp(message->name, oldest) == 0;
-        if (!kept || message->room != room || event_id_compare(message->id, marker.upto) <= 0)
+        if (!kept || message->room != room || message->is_deleted ||
+            event_id_compare(message->id, marker.upto) <= 0)
             continue;
         marker.unread += !message->is_reply;
         marker.mentions += message->mentions[user];
@@ -166,8 +207,12 @@ static void compare(struct model *model, int room, int user)
 static void step(struct model *model)
 {
     int room = pick(model, ROOMS), user = pick(model, USERS), what = pick(model, 20);
-    if (what < 14)
+    if (what < 10)
         post(model, room, user);
+    else if (what < 12)
+        erase(model, room);
+    else if (what < 14)
+        edit(model, room);
     else if (what < 17)
         read_some(model, room, user);
     else if (user != 0)
