@@ -42,6 +42,7 @@ struct errand {
         struct journal_page page;
     };
     struct command command;                  /* actor, realm, room and spared are set */
+    void *context;                           /* the handler's */
     json_t *json;                            /* the body, owned; NULL: not parsed */
     struct json_reader reader;               /* of json */
 };

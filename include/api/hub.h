@@ -21,6 +21,7 @@
 
 #include "api/token.h"
 #include "base/map.h"
+#include "core/presence.h"
 #include "net/worker.h"
 
 struct frame;
@@ -38,6 +39,15 @@ struct session_ops {
     /* A new token; the identity is borrowed for the call. */
     void (*on_renew)(struct session *session, struct identity *identity);
     void (*on_closed)(struct session *session);
+    /* An ephemeral frame for it alone, borrowed for the call; comes in order with the others. */
+    void (*on_told)(struct session *session, struct frame *frame);
+};
+
+/* Whose presence a session is told. */
+enum session_shows {
+    SESSION_SHOWS_ROOMS,      /* people in a common room, and who was subscribed to */
+    SESSION_SHOWS_SUBSCRIBED, /* only who was subscribed to */
+    SESSION_SHOWS_NONE,
 };
 
 struct session {
@@ -48,11 +58,15 @@ struct session {
     uint32_t key_len;      /* without the last NUL */
     uint32_t user_len;     /* of realm NUL user */
     bool counted;          /* no guest */
+    bool quiet;            /* does not make its user online. Set before it is opened */
+    uint8_t shows;         /* enum session_shows; likewise */
     /* the hub's */
     UT_hash_handle hh;      /* by key */
     UT_hash_handle by_name; /* several users may have one of the same name */
     struct hub_user *of;   /* NULL while it is not in the tables */
     struct session *previous, *next; /* of the same user, oldest first */
+    struct presence_session presence;
+    bool snapshot_wanted;  /* when its user is loaded */
     const char *end_code;  /* NULL: not ended */
     struct hub *hub;
     struct letter opening, closing, ending; /* `closing` comes back as on_closed */
@@ -63,8 +77,9 @@ MUST_CHECK int hub_new(const struct settings *settings, struct signals *signals,
                        struct hub **ret);
 /* Before the workers start. Borrowed until hub_forget_journal. */
 void hub_use_journal(struct hub *hub, struct journal *journal);
-/* After the workers have stopped, before the journal is closed: waits until the hub asks it for
- * nothing any more. What it was asked for is still to be finished. NULL is fine. */
+/* After the workers have stopped, before the journal is closed: writes what has to be kept of those
+ * who are here, and waits until the hub asks the journal for nothing any more. What it was asked
+ * for is still to be finished. NULL is fine. */
 void hub_forget_journal(struct hub *hub);
 /* After the workers have stopped and the journal was closed. Sessions still inside are closed. */
 struct hub *hub_free(struct hub *hub);
@@ -85,6 +100,9 @@ MUST_CHECK int session_init(struct session *session, const struct session_ops *o
 void session_fini(struct session *session);
 void hub_open(struct hub *hub, struct session *session);
 void hub_close(struct hub *hub, struct session *session);
+/* Tells an open session who of its people is online, and whatever changes from then on. False:
+ * out of memory. */
+MUST_CHECK bool hub_watch(struct hub *hub, struct session *session);
 
 enum session_action { SESSION_END, SESSION_RENEW };
 

@@ -15,6 +15,8 @@
 #include <stdatomic.h>
 
 #include "api/hub.h"
+#include "api/hub_people.h"
+#include "api/hub_presence.h"
 #include "base/deadline.h"
 #include "base/limits.h"
 #include "base/settings.h"
@@ -49,6 +51,8 @@ struct hub {
                                         nothing any more */
     bool stopping;
     struct letter stop;
+    struct hub_forgetting *forgetting; /* NULL: the journal is not about to be closed */
+    int64_t requests;     /* of the journal, for presence, under way */
     /* timers */
     struct deadline_wheel wheel;
     int64_t now_ms;       /* clock_now_ms() of this turn */
@@ -61,7 +65,19 @@ struct hub {
     /* sessions */
     struct session *sessions; /* by realm, user and name */
     struct session *names;    /* by name alone */
-    struct hub_user *users;
+    /* people and presence */
+    struct people people;
+    struct presence presence;
+    struct hub_timer presence_timer;
+    struct hub_listener presence_listener;
+    struct hub_tellings *tellings[WORKERS_MAX]; /* owned: not posted yet */
+    uint32_t *frames; /* numbers of users whose frames are kept, circular; owned, NULL: none */
+    uint32_t frames_count, frames_next;
+    struct hub_timer frames_timer;
+    struct hub_user **seen; /* whose being seen is to be written; owned, each pinned */
+    uint32_t seen_count, seen_size;
+    struct hub_seen_batch *seen_batch; /* being written; NULL: none */
+    int64_t seen_not_before_ms;
     /* typing */
     struct typing typing;
     struct hub_timer typing_timer;
@@ -106,11 +122,68 @@ struct session *hub_session_find(struct hub *hub, const char *key, uint32_t len)
 /* Empties the tables, after the thread has stopped. */
 void hub_sessions_fini(struct hub *hub);
 /* Has the user a session? */
-bool hub_sessions_has(const struct hub *hub, struct span realm, struct span user);
+bool hub_sessions_has(struct hub *hub, struct span realm, struct span user);
 
 /* hub_receipts.c */
 void hub_receipts_init(struct hub *hub);
 void hub_receipts_fini(struct hub *hub);
+
+/* Ends it with `ended {code}`; nothing the second time. */
+void hub_session_end(struct session *session, const char *code);
+/* NULL: no session of the user is here or lingers. */
+struct hub_user *hub_user_find(struct hub *hub, struct span realm, struct span user);
+/* Forgets the user if nobody needs to know of it. */
+void hub_user_release(struct hub *hub, struct hub_user *user);
+/* Forgets it without sessions, whatever else there is. */
+void hub_user_free(struct hub *hub, struct hub_user *user);
+
+/* hub_tell.c: the session is open. */
+void hub_tell(struct hub *hub, struct session *session, struct frame *frame);
+/* Posts what was told: before a session's on_closed, and at the end of a turn. */
+void hub_tell_post(struct hub *hub);
+
+/* hub_presence.c */
+void hub_presence_init(struct hub *hub);
+void hub_presence_fini(struct hub *hub);
+/* At the end of each turn. */
+void hub_presence_turn(struct hub *hub);
+/* So that there is a turn within `delay_ms`. */
+void hub_presence_wake(struct hub *hub, int64_t delay_ms);
+/* The session is in the tables; goes on as a newer one of its name; is about to leave them. */
+void hub_presence_open(struct hub *hub, struct session *session);
+void hub_presence_replace(struct session *older, struct session *newer);
+void hub_presence_close(struct hub *hub, struct session *session, bool logged_out);
+/* The journal has told of the user. */
+void hub_presence_loaded(struct hub *hub, struct hub_user *user);
+/* The user is told of `target`, to whom it has just subscribed. */
+void hub_presence_introduce(struct hub *hub, struct hub_user *user, struct hub_user *target);
+/* The room has so many members at this event: its people may become strangers or the reverse. */
+void hub_room_count(struct hub *hub, struct hub_room *room, int64_t members, struct event_id at);
+/* ERR_MEMORY. Nothing when it is in already. */
+MUST_CHECK int hub_room_enter(struct hub *hub, struct hub_user *user, struct hub_room *room);
+void hub_room_leave(struct hub *hub, struct hub_user *user, struct hub_link *link);
+
+/* hub_presence_frames.c: what was told last of the user, borrowed; NULL: out of memory. */
+struct frame *hub_presence_frame(struct hub *hub, struct hub_user *user);
+/* Lets go of all that are kept. */
+void hub_presence_frames_drop(struct hub *hub, struct hub_timer *timer);
+
+/* hub_presence_calls.c: answers it, or waits for who is being loaded. */
+void hub_presence_serve(struct hub *hub, struct presence_call *call);
+
+/* hub_load.c: none is under way for the user; is under way, and has to be read anew; served when
+ * it is done; let go of, with no request under way. */
+void hub_load_start(struct hub *hub, struct hub_user *user);
+void hub_load_again(struct hub_user *user);
+void hub_load_wait(struct hub_user *user, struct presence_call *call);
+void hub_load_free(struct hub *hub, struct hub_user *user);
+
+/* hub_seen.c */
+void hub_seen_note(struct hub *hub, struct hub_user *user);
+void hub_seen_turn(struct hub *hub);
+/* Notes all who are there now. */
+void hub_seen_stop(struct hub *hub);
+void hub_seen_fini(struct hub *hub);
 
 /* hub_typing.c */
 void hub_typing_init(struct hub *hub);

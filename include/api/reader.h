@@ -30,6 +30,7 @@ struct reader_params {
     struct span device;           /* data NULL: none */
     int history;
     bool quiet, unnamed;
+    enum session_shows shows;
     int64_t heartbeat_ms;
     int64_t wait_ms;              /* polls */
     int limit;                    /* polls: events of an answer */
@@ -88,10 +89,11 @@ struct reader {
 MUST_CHECK int reader_params_parse(struct request *request, bool is_poll,
                                    struct reader_params *ret, const char **ret_field);
 
-/* Initialises the zeroed reader that the caller embeds. A name of its own when `session` is
- * absent. ERR_MEMORY. */
+/* Initialises the zeroed reader that the caller embeds. A name is made when it has none; of
+ * `params` only what the session is counts here. ERR_MEMORY. */
 MUST_CHECK int reader_init(struct reader *reader, const struct reader_ops *ops, struct desk *desk,
-                           struct identity *identity, struct span session);
+                           struct identity *identity, const struct reader_params *params,
+                           struct span name);
 /* Asks the journal; ops->on_opened follows, never inside. `params` is copied. ERR_MEMORY. */
 MUST_CHECK int reader_open(struct reader *reader, const struct reader_params *params);
 /* Makes it known to the hub, which may end others for it. */
@@ -112,8 +114,12 @@ void reader_on_denied(struct subscriber *subscriber, const char *room, int err);
 bool reader_go_on_with_receipts(struct reader *reader);
 /* The journal is asked for them now. */
 bool reader_asks_receipts(const struct reader *reader);
-/* ops->session.on_closed. */
+/* ops->session.on_closed and on_told. */
 void reader_on_session_closed(struct session *session);
+void reader_on_told(struct session *session, struct frame *frame);
+/* Has the hub tell who is there, when it is both registered and live. From on_live, for the
+ * first time. */
+void reader_watch(struct reader *reader);
 
 /* Queues a frame and drops the caller's reference; NULL is fine and queues nothing. */
 void reader_push(struct reader *reader, struct frame *frame);

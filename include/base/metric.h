@@ -30,6 +30,7 @@
     X(QUEUE_OVERFLOWS, "queue_overflows_total", COUNTER, "Slow readers sent back to replay")       \
     X(BUSY, "busy_total", COUNTER, "Streams refused as busy")                                      \
     X(PEERS_CUT, "peers_cut_total", COUNTER, "Connections cut for slowness")                       \
+    X(PRESENCE_TOLD, "presence_told_total", COUNTER, "Presence updates given to sessions")         \
     X(APPEND_US, "append_seconds", TIME, "From a request's command to its answer")                 \
     X(DELIVERY_US, "delivery_seconds", TIME, "From an event's commit to a reader's socket")        \
     X(LOOP_LAG_US, "loop_lag_seconds", TIME, "Length of one turn of a worker's loop")              \

@@ -47,7 +47,9 @@ struct presence_ops {
     /* Shown otherwise than told before: told_status and what presence_activity gives. Returns
      * what it counts for in the budget of presence_flush. */
     int64_t (*on_change)(struct presence *presence, struct presence_user *user);
-    /* Absent from now on; seen_ms is when the last session went. */
+    /* No change of it is left to be told; it may be forgotten in this call. */
+    void (*on_settled)(struct presence *presence, struct presence_user *user);
+    /* Absent from now on; seen_ms is when the last session went. Likewise, if it is idle. */
     void (*on_absent)(struct presence *presence, struct presence_user *user);
 };
 
@@ -91,6 +93,8 @@ static inline bool presence_user_is_absent(const struct presence_user *user)
     return !user->online && !user->away && !user->lingering;
 }
 
+/* What is shown now, told or not. */
+enum presence_status presence_shown(const struct presence_user *user);
 /* The activity that goes with what is shown now; NULL: none. */
 const char *presence_activity(const struct presence_user *user);
 

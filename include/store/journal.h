@@ -279,6 +279,7 @@ struct journal_read {
     int room_count;
     struct read_member *members;
     int member_count;
+    int64_t room_members;      /* READ_MEMBERS: of the room, all of them */
     struct read_unread *unread;
     int unread_count;
     int64_t unread_sum, mention_sum; /* READ_ROOMS_CHANGED */

@@ -41,6 +41,28 @@ static void read_stop(struct letter *letter)
     container_of(letter, struct hub, stop)->stopping = true;
 }
 
+struct hub_forgetting {
+    struct letter letter;
+    struct hub *hub;
+    sem_t done;
+};
+
+static void read_forget(struct letter *letter)
+{
+    struct hub_forgetting *forgetting = container_of(letter, struct hub_forgetting, letter);
+    hub_seen_stop(forgetting->hub);
+    forgetting->hub->forgetting = forgetting;
+}
+
+/* The journal is forgotten when what was still to be written is. */
+static void check_forgotten(struct hub *hub)
+{
+    if (!hub->forgetting || !hub->journal || hub->requests > 0 || hub->seen_count > 0)
+        return;
+    hub->journal = NULL;
+    sem_post(&hub->forgetting->done);
+}
+
 static void *hub_run(void *context)
 {
     struct hub *hub = context;
@@ -51,6 +73,8 @@ static void *hub_run(void *context)
         hub->now_ms = clock_now_ms();
         mailbox_read(&hub->mailbox);
         run_timers(hub);
+        hub_presence_turn(hub);
+        check_forgotten(hub);
     }
     return NULL;
 }
@@ -65,6 +89,7 @@ int hub_new(const struct settings *settings, struct signals *signals, struct hub
     hub->now_ms = clock_now_ms();
     hub_receipts_init(hub);
     deadline_wheel_init(&hub->wheel, HUB_TICK_MS, hub->now_ms);
+    hub_presence_init(hub);
     hub_typing_init(hub);
     hub_here_init(hub);
     int err = mailbox_init(&hub->mailbox);
@@ -86,24 +111,11 @@ void hub_use_journal(struct hub *hub, struct journal *journal)
     hub->journal = journal;
 }
 
-struct forgetting {
-    struct letter letter;
-    struct hub *hub;
-    sem_t done;
-};
-
-static void read_forget(struct letter *letter)
-{
-    struct forgetting *forgetting = container_of(letter, struct forgetting, letter);
-    forgetting->hub->journal = NULL;
-    sem_post(&forgetting->done);
-}
-
 void hub_forget_journal(struct hub *hub)
 {
     if (!hub || !hub->journal)
         return;
-    struct forgetting forgetting = {.letter.on_read = read_forget, .hub = hub};
+    struct hub_forgetting forgetting = {.letter.on_read = read_forget, .hub = hub};
     sem_init(&forgetting.done, 0, 0);
     hub_post(hub, &forgetting.letter);
     while (sem_wait(&forgetting.done) != 0)
@@ -120,6 +132,7 @@ struct hub *hub_free(struct hub *hub)
     pthread_join(hub->thread, NULL);
     hub_receipts_fini(hub);
     hub_sessions_fini(hub);
+    hub_presence_fini(hub);
     hub_typing_fini(hub);
     hub_here_fini(hub);
     mailbox_fini(&hub->mailbox);

@@ -90,7 +90,7 @@ static void look_up(struct hub *hub, struct receipt *receipt)
     journal_start_read(hub->journal, &lookup->read);
 }
 
-static bool is_heard(const struct hub *hub, const struct receipt *receipt)
+static bool is_heard(struct hub *hub, const struct receipt *receipt)
 {
     return receipt->for_others || hub_sessions_has(hub, receipt->realm, receipt->user);
 }

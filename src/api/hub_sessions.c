@@ -6,14 +6,7 @@
 #include "api/hub_parts.h"
 #include "base/err.h"
 #include "base/limits.h"
-
-/* All sessions of one user. */
-struct hub_user {
-    UT_hash_handle hh;
-    struct session *oldest, *newest;
-    int64_t count;
-    char key[]; /* realm NUL user */
-};
+#include "core/frame.h"
 
 /* -- sessions ---------------------------------------------------------------------------- */
 
@@ -79,7 +72,7 @@ static void read_end(struct letter *letter)
     session->ops->on_end(session, session->end_code);
 }
 
-static void end(struct session *session, const char *code)
+void hub_session_end(struct session *session, const char *code)
 {
     if (session->end_code)
         return;
@@ -88,14 +81,8 @@ static void end(struct session *session, const char *code)
     worker_post(session->worker, &session->ending);
 }
 
-static void take_out(struct hub *hub, struct session *session)
+static void user_remove(struct hub_user *user, struct session *session)
 {
-    struct hub_user *user = session->of;
-    if (!user)
-        return;
-    hub_here_away(hub, session);
-    HASH_DEL(hub->sessions, session);
-    HASH_DELETE(by_name, hub->names, session);
     if (session->previous)
         session->previous->next = session->next;
     else
@@ -106,24 +93,57 @@ static void take_out(struct hub *hub, struct session *session)
         user->newest = session->previous;
     session->of = NULL;
     session->previous = session->next = NULL;
-    if (--user->count == 0) {
-        HASH_DEL(hub->users, user);
-        free(user);
-    }
+    user->session_count--;
 }
 
-static struct hub_user *user_of(struct hub *hub, const struct session *session)
+static void user_add(struct hub_user *user, struct session *session)
 {
-    struct hub_user *user;
-    HASH_FIND(hh, hub->users, session->key, session->user_len, user);
-    if (user)
-        return user;
-    user = calloc(1, sizeof(*user) + session->user_len + 1);
+    session->of = user;
+    session->previous = user->newest;
+    if (user->newest)
+        user->newest->next = session;
+    else
+        user->oldest = session;
+    user->newest = session;
+    user->session_count++;
+}
+
+static void take_out(struct hub *hub, struct session *session, bool logged_out)
+{
+    struct hub_user *user = session->of;
     if (!user)
-        return NULL;
-    memcpy(user->key, session->key, session->user_len);
-    HASH_ADD_KEYPTR(hh, hub->users, user->key, session->user_len, user);
-    return user;
+        return;
+    user->pins++;
+    hub_here_away(hub, session);
+    hub_presence_close(hub, session, logged_out);
+    HASH_DEL(hub->sessions, session);
+    HASH_DELETE(by_name, hub->names, session);
+    user_remove(user, session);
+    user->pins--;
+    hub_user_release(hub, user);
+}
+
+struct hub_user *hub_user_find(struct hub *hub, struct span realm, struct span user)
+{
+    char key[SESSION_KEY_BYTES_MAX];
+    uint32_t user_len;
+    session_key_make(key, realm, user, span_of("", 0), &user_len);
+    return people_find_user(&hub->people, key, user_len);
+}
+
+void hub_user_free(struct hub *hub, struct hub_user *user)
+{
+    hub_load_free(hub, user);
+    presence_user_fini(&hub->presence, &user->presence);
+    frame_unref(user->frame);
+    people_remove_user(&hub->people, user);
+}
+
+void hub_user_release(struct hub *hub, struct hub_user *user)
+{
+    if (user->session_count == 0 && user->pins == 0 && !user->load &&
+        presence_user_is_idle(&user->presence))
+        hub_user_free(hub, user);
 }
 
 struct session *hub_session_find(struct hub *hub, const char *key, uint32_t len)
@@ -135,36 +155,30 @@ struct session *hub_session_find(struct hub *hub, const char *key, uint32_t len)
 
 static void put_in(struct hub *hub, struct session *session)
 {
-    struct session *older = hub_session_find(hub, session->key, session->key_len);
-    if (older) {
-        end(older, "replaced");
-        take_out(hub, older);
-    }
     int64_t sessions_max = hub->settings->limits_sessions;
-    struct hub_user *user = user_of(hub, session);
+    struct hub_user *user = people_get_user(&hub->people, session->key, session->user_len,
+                                            strlen(session->realm));
     if (!user) {
-        end(session, "out_of_memory");
+        hub_session_end(session, "out_of_memory");
         return;
     }
-    if (session->counted && sessions_max > 0 && user->count >= sessions_max) {
-        end(user->oldest, "too_many_sessions");
-        take_out(hub, user->oldest);
-        /* With a limit of one the user went with it. */
-        user = user_of(hub, session);
-        if (!user)
-            return;
+    user->pins++;
+    struct session *older = hub_session_find(hub, session->key, session->key_len);
+    if (older) {
+        hub_session_end(older, "replaced");
+        hub_presence_replace(older, session);
+        take_out(hub, older, false);
     }
-    session->of = user;
-    session->previous = user->newest;
-    if (user->newest)
-        user->newest->next = session;
-    else
-        user->oldest = session;
-    user->newest = session;
-    user->count++;
+    if (session->counted && sessions_max > 0 && user->session_count >= sessions_max) {
+        hub_session_end(user->oldest, "too_many_sessions");
+        take_out(hub, user->oldest, false);
+    }
+    user_add(user, session);
     HASH_ADD_KEYPTR(hh, hub->sessions, session->key, session->key_len, session);
     HASH_ADD_KEYPTR(by_name, hub->names, session->name, (unsigned)strlen(session->name), session);
+    user->pins--;
     hub_here_back(hub, session);
+    hub_presence_open(hub, session);
 }
 
 static void read_open(struct letter *letter)
@@ -182,7 +196,8 @@ static void read_closed(struct letter *letter)
 static void read_close(struct letter *letter)
 {
     struct session *session = container_of(letter, struct session, closing);
-    take_out(session->hub, session);
+    take_out(session->hub, session, false);
+    hub_tell_post(session->hub);
     letter->on_read = read_closed;
     worker_post(session->worker, letter);
 }
@@ -229,9 +244,9 @@ static void read_call(struct letter *letter)
         return;
     }
     if (call->action == SESSION_END) {
-        end(session, "logged_out");
+        hub_session_end(session, "logged_out");
         hub_here_end(call->hub, session);
-        take_out(call->hub, session);
+        take_out(call->hub, session, true);
         call_answer(call, 0);
         return;
     }
@@ -240,16 +255,10 @@ static void read_call(struct letter *letter)
     worker_post(session->worker, letter);
 }
 
-bool hub_sessions_has(const struct hub *hub, struct span realm, struct span user)
+bool hub_sessions_has(struct hub *hub, struct span realm, struct span user)
 {
-    char key[2 * IDENT_BYTES_MAX + 1];
-    struct hub_user *found;
-    assert(realm.len <= IDENT_BYTES_MAX && user.len <= IDENT_BYTES_MAX);
-    memcpy(key, realm.data, realm.len);
-    key[realm.len] = 0;
-    memcpy(key + realm.len + 1, user.data, user.len);
-    HASH_FIND(hh, hub->users, key, (unsigned)(realm.len + 1 + user.len), found);
-    return found;
+    const struct hub_user *found = hub_user_find(hub, realm, user);
+    return found && found->session_count > 0;
 }
 
 /* -- from the workers ---------------------------------------------------------------------- */
@@ -279,5 +288,5 @@ void hub_sessions_fini(struct hub *hub)
 {
     struct session *session, *next;
     HASH_ITER(hh, hub->sessions, session, next)
-        take_out(hub, session);
+        take_out(hub, session, false);
 }

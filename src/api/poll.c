@@ -316,8 +316,10 @@ static void on_live(struct subscriber *subscriber, bool first)
 {
     reader_go_on_with_receipts(reader_of(subscriber));
     look_later(of_reader(reader_of(subscriber)));
-    if (first)
-        typing_snapshot_ask(reader_of(subscriber));
+    if (!first)
+        return;
+    reader_watch(reader_of(subscriber));
+    typing_snapshot_ask(reader_of(subscriber));
 }
 
 static void on_receipts_told(struct reader *reader)
@@ -384,6 +386,7 @@ static const struct reader_ops reader_ops = {
         .on_end = on_end,
         .on_renew = on_renew,
         .on_closed = reader_on_session_closed,
+        .on_told = reader_on_told,
     },
     .on_opened = on_opened,
     .on_free = on_free,
@@ -423,7 +426,7 @@ static struct poll_session *session_new(struct desk *desk, struct ticket *ticket
         return NULL;
     session->reader.is_poll = true;
     if (reader_init(&session->reader, &reader_ops, desk, ticket->identity,
-                    span_text(ticket->name)) != 0) {
+                    &ticket->params, span_text(ticket->name)) != 0) {
         free(session);
         return NULL;
     }

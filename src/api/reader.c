@@ -11,16 +11,18 @@
 /* -- birth and death ---------------------------------------------------------------------- */
 
 int reader_init(struct reader *reader, const struct reader_ops *ops, struct desk *desk,
-                struct identity *identity, struct span session)
+                struct identity *identity, const struct reader_params *params, struct span name)
 {
     char made[SESSION_NAME_BYTES];
     reader->ops = ops;
     reader->subscriber.ops = &ops->subscriber;
     reader->desk = desk;
     int err = session_init(&reader->session, &ops->session, desk->worker, identity,
-                           session.data ? session : session_name_make(made));
+                           name.data ? name : session_name_make(made));
     if (err)
         return err;
+    reader->session.quiet = params->quiet;
+    reader->session.shows = params->shows;
     reader->subscriber.session = reader->session.name;
     reader->identity = identity_ref(identity);
     desk_add_reader(desk, reader);
@@ -82,6 +84,7 @@ void reader_register(struct reader *reader)
         return;
     reader->in_hub = true;
     hub_open(reader->desk->app->hub, &reader->session);
+    reader_watch(reader);
 }
 
 void reader_reopen(struct reader *reader)
@@ -401,4 +404,21 @@ int reader_open(struct reader *reader, const struct reader_params *params)
 void reader_on_denied(struct subscriber *subscriber, const char *room, int err)
 {
     reader_push(reader_of(subscriber), block_room_denied(room, err));
+}
+
+void reader_on_told(struct session *session, struct frame *frame)
+{
+    struct reader *reader = container_of(session, struct reader, session);
+    if (!reader->closed)
+        hall_tell(&reader->subscriber, frame);
+}
+
+void reader_watch(struct reader *reader)
+{
+    const struct subscriber *subscriber = &reader->subscriber;
+    /* One that is behind again is told later. */
+    bool takes = subscriber->state == SUBSCRIBER_LIVE ||
+                 (subscriber->state == SUBSCRIBER_REPLAY && subscriber->fallback);
+    if (reader->in_hub && takes && !hub_watch(reader->desk->app->hub, &reader->session))
+        reader->ops->subscriber.on_broken(&reader->subscriber);
 }

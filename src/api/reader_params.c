@@ -117,6 +117,9 @@ static int read_words(struct request *request, struct reader_params *params,
     static const char *const events[] = {"unnamed", NULL};
     struct span word;
     int err = read_word(request, "presence", presence, &word, ret_field);
+    params->shows = span_is(word, "none")         ? SESSION_SHOWS_NONE
+                    : span_is(word, "subscribed") ? SESSION_SHOWS_SUBSCRIBED
+                                                  : SESSION_SHOWS_ROOMS;
     if (!err)
         err = read_word(request, "quiet", flag, &word, ret_field);
     params->quiet = span_is(word, "1");

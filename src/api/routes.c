@@ -13,6 +13,7 @@
 #include "core/ident.h"
 
 #define ROOM "/v1/rooms/{room}"
+#define SUBSCRIPTION "/v1/presence/subscriptions/{user}"
 
 static const struct route routes[] = {
     {METHOD_GET, "/v1/events", subscribe_get, ACCESS_READ, RATE_STREAMS, true, true},
@@ -52,6 +53,11 @@ static const struct route routes[] = {
     {METHOD_GET, "/v1/blocks/{user}", block_get, ACCESS_USER, RATE_REQUESTS},
     {METHOD_PUT, "/v1/blocks/{user}", block_put, ACCESS_USER, RATE_REQUESTS},
     {METHOD_DELETE, "/v1/blocks/{user}", block_delete, ACCESS_USER, RATE_REQUESTS},
+    {METHOD_GET, ROOM "/presence", room_presence_get, ACCESS_USER, RATE_REQUESTS},
+    {METHOD_GET, "/v1/presence", presence_get, ACCESS_USER, RATE_REQUESTS},
+    {METHOD_PUT, "/v1/presence", presence_put, ACCESS_USER, RATE_REQUESTS},
+    {METHOD_PUT, SUBSCRIPTION, subscription_put, ACCESS_USER, RATE_REQUESTS},
+    {METHOD_DELETE, SUBSCRIPTION, subscription_delete, ACCESS_USER, RATE_REQUESTS},
     {METHOD_POST, ROOM "/read", room_read, ACCESS_USER, RATE_REQUESTS},
     {METHOD_GET, "/v1/unread", unread_get, ACCESS_READ, RATE_REQUESTS},
     {METHOD_POST, "/v1/acks", acks_post, ACCESS_USER, RATE_REQUESTS},

@@ -166,6 +166,7 @@ static void on_caught_up(struct reader *reader)
 {
     const struct subscriber *subscriber = &reader->subscriber;
     reader_push(reader, block_caught_up(subscriber_reached(subscriber), subscriber->replayed));
+    reader_watch(reader);
     typing_snapshot_ask(reader);
 }
 
@@ -248,6 +249,7 @@ static const struct reader_ops reader_ops = {
             .on_end = on_end,
             .on_renew = on_renew,
             .on_closed = reader_on_session_closed,
+            .on_told = reader_on_told,
         },
     .on_opened = on_opened,
     .on_free = on_free,
@@ -275,7 +277,7 @@ void subscribe_get(struct request *request)
     }
     struct subscription *subscription = calloc(1, sizeof(*subscription));
     if (!subscription || reader_init(&subscription->reader, &reader_ops, request_desk(request),
-                                     request_identity(request), params.session) != 0) {
+                                     request_identity(request), &params, params.session) != 0) {
         free(subscription);
         refusal_answer(request, ERR_BUSY, NULL);
         return;

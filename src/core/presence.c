@@ -44,7 +44,7 @@ void presence_init(struct presence *presence, const struct presence_ops *ops, in
 
 /* -- what is shown ------------------------------------------------------------------------- */
 
-static enum presence_status shown_status(const struct presence_user *user)
+enum presence_status presence_shown(const struct presence_user *user)
 {
     if (presence_user_is_absent(user))
         return PRESENCE_OFFLINE;
@@ -57,7 +57,7 @@ static enum presence_status shown_status(const struct presence_user *user)
 
 const char *presence_activity(const struct presence_user *user)
 {
-    if (shown_status(user) == PRESENCE_OFFLINE)
+    if (presence_shown(user) == PRESENCE_OFFLINE)
         return NULL;
     return user->choice_activity ? user->choice_activity : user->activity;
 }
@@ -71,7 +71,7 @@ static uint64_t activity_hash(const char *activity)
 static bool is_told(const struct presence_user *user)
 {
     enum presence_status told = user->told_status ? user->told_status : PRESENCE_OFFLINE;
-    return shown_status(user) == told &&
+    return presence_shown(user) == told &&
            activity_hash(presence_activity(user)) == user->told_activity;
 }
 
@@ -132,14 +132,17 @@ void presence_flush(struct presence *presence, int64_t now_ms, int64_t wall_ms, 
 {
     struct presence_user *user;
     while (budget > 0 && (user = take_changed(presence))) {
-        if (is_told(user))
+        if (is_told(user)) {
+            presence->ops->on_settled(presence, user);
             continue;
-        user->told_status = (uint8_t)shown_status(user);
+        }
+        user->told_status = (uint8_t)presence_shown(user);
         user->told_activity = activity_hash(presence_activity(user));
         if (!presence_user_is_absent(user))
             user->seen_ms = wall_ms;
         presence->flushed_ms = now_ms;
         budget -= presence->ops->on_change(presence, user);
+        presence->ops->on_settled(presence, user);
     }
 }
 

@@ -215,6 +215,7 @@ static int read_members(struct ledger *ledger, struct journal_read *read, int64_
     if (err)
         return err;
     read->head = scene.realm.head;
+    read->room_members = scene.room.info.member_count;
     read->members = arena_alloc(&read->request.arena, (size_t)read->limit * sizeof(*read->members));
     if (!read->members)
         return ERR_MEMORY;

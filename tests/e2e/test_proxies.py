@@ -42,6 +42,7 @@ class Through:
         headers = {"Accept-Encoding": "gzip", "Accept": "text/event-stream"}
         if since:
             headers["Last-Event-ID"] = since
+        query.setdefault("presence", "none")
         return Stream(self.address, path("v1", "events", **query), headers, self.user.token)
 
 

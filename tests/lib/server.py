@@ -238,7 +238,9 @@ class User:
                          headers=headers).expect(201).json
 
     def stream(self, since=None, headers=None, **query):
-        """A stream; `receive_bytes`, `source`, `version` are the socket's."""
+        """A stream; `receive_bytes`, `source`, `version` are the socket's. Presence only if it is
+        asked for, so that other tests can count on what comes next."""
+        query.setdefault("presence", "none")
         own = {name: query.pop(name) for name in ("receive_bytes", "source", "version", "expect")
                if name in query}
         headers = dict(headers or {})
@@ -248,6 +250,7 @@ class User:
                       context=self.context, **own)
 
     def poller(self, **query):
+        query.setdefault("presence", "none")
         return Poller(self.server.address, self.token, context=self.context, **query)
 
     def close(self):

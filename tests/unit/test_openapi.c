@@ -159,7 +159,6 @@ static bool is_planned(enum event_type type)
     case EVENT_USER_DELETED:
     case EVENT_COMMAND_REFUSED:
     case EVENT_ROOM_STATS:
-    case EVENT_PRESENCE_UPDATE:
         return true;
     default:
         return false;

@@ -48,7 +48,16 @@ static void on_absent(struct presence *at, struct presence_user *user)
     note("%s gone@%d ", name_of(user), (int)(user->seen_ms - WALL_MS));
 }
 
-static const struct presence_ops ops = {.on_change = on_change, .on_absent = on_absent};
+static int settled;
+
+static void on_settled(struct presence *at, struct presence_user *user)
+{
+    assert_false(user->changed);
+    settled++;
+}
+
+static const struct presence_ops ops = {
+    .on_change = on_change, .on_settled = on_settled, .on_absent = on_absent};
 
 static int64_t wall_ms(void)
 {
@@ -274,7 +283,9 @@ static void changes_within_the_fold_are_told_together(void **state)
     assert_string_equal(told, "");
     /* As it was: nothing to tell. */
     report(&session, PRESENCE_ONLINE, NULL);
+    settled = 0;
     assert_told("bob:online ");
+    assert_int_equal(settled, 2);
     assert_int_equal(presence_flush_in(&presence, now_ms), -1);
 }
 

@@ -1,0 +1,152 @@
+/* The hub's people: the users with sessions here, the rooms they are in, and who is told of whom.
+ *
+ * WHY    presence goes to those who share a room, whatever their sessions follow, and to those who
+ *        subscribed; so the hub knows the rooms of every user that is connected.
+ * MODEL  user <-> room by links, numbered, so that a link takes eight bytes and a seat four.
+ *            user -> links (in order of the rooms' numbers) -> room, and the seat there
+ *            room -> seats -> user
+ *        A room that has grown to twice `rooms.quiet_limit` keeps no seats, only counts; they
+ *        are found again among all users when it has come down to the limit: so many must leave
+ *        for it that this costs little for each.
+ *        Memberships are read from the journal once for a user (hub_load.c), and move with the
+ *        joins and leaves in the news.
+ * BOUNDS ROOMS_OF_USER_MAX links and SUBSCRIPTIONS_OF_USER_MAX ties of a user.
+ * Floor: api. On the hub's thread. */
+#ifndef TIDINGS_API_HUB_PEOPLE_H
+#define TIDINGS_API_HUB_PEOPLE_H
+
+#include "base/map.h"
+#include "core/event_id.h"
+#include "core/presence.h"
+
+struct frame;
+struct hub;
+struct hub_load;
+struct session;
+
+#define HUB_NO_SEAT UINT32_MAX
+
+struct hub_link {
+    uint32_t room; /* its number */
+    uint32_t seat; /* index in its seats; HUB_NO_SEAT: the room keeps none */
+};
+
+struct hub_room {
+    UT_hash_handle hh; /* by key */
+    uint32_t number;
+    uint32_t links;  /* users connected here that are in it */
+    uint32_t online; /* of these, who is not shown offline */
+    uint32_t stamp;  /* of the load that has it */
+    uint32_t seat_count, seat_size;
+    uint32_t *seats; /* numbers of users; owned */
+    bool seated;     /* it keeps seats */
+    bool deleted;    /* nobody finds it by name any more */
+    int64_t members; /* all of them */
+    struct event_id members_at; /* where the count was true */
+    char key[];      /* realm NUL room */
+};
+
+/* One whose presence somebody subscribed to. */
+struct hub_target {
+    UT_hash_handle hh; /* by key */
+    uint32_t *subscribers; /* numbers of users; owned */
+    uint32_t count, size;
+    char key[]; /* realm NUL user */
+};
+
+struct hub_tie {
+    struct hub_target *target;
+    uint32_t at; /* index in its subscribers */
+};
+
+struct hub_user {
+    UT_hash_handle hh; /* by key */
+    struct session *oldest, *newest;
+    struct presence_user presence;
+    struct hub_link *links;     /* owned */
+    struct hub_tie *ties;       /* subscriptions; owned, NULL: none */
+    struct hub_load *load;      /* under way; owned */
+    struct frame *frame;        /* ref: what was told last, for a while; NULL: to be made */
+    uint32_t number, link_count, tie_count, session_count;
+    uint32_t stamp;             /* of the telling that it was counted in last */
+    uint16_t pins;              /* who still looks at it */
+    uint16_t key_len, realm_len;
+    bool loaded;                /* links, ties and choice are known */
+    bool counted_online;        /* in the counts of its rooms */
+    bool seen_noted;            /* waits to be written */
+    char key[];                 /* realm NUL user NUL */
+};
+
+static inline const char *hub_user_name(const struct hub_user *user)
+{
+    return user->key + user->realm_len + 1;
+}
+/* As others were told last. */
+static inline bool hub_user_is_shown(const struct hub_user *user)
+{
+    return user->presence.told_status != PRESENCE_NONE &&
+           user->presence.told_status != PRESENCE_OFFLINE;
+}
+
+/* Pointers by number; numbers are used again. */
+struct numbered {
+    void **items;
+    uint32_t end, size, free; /* of the free list: the number and 1, 0: empty */
+};
+
+struct people {
+    struct hub_user *users_by_key;
+    struct hub_room *rooms_by_key;
+    struct hub_target *targets;
+    struct numbered users, rooms;
+    uint32_t stamp;
+};
+
+static inline struct hub_user *people_user(const struct people *people, uint32_t number)
+{
+    return people->users.items[number];
+}
+static inline struct hub_room *people_room(const struct people *people, uint32_t number)
+{
+    return people->rooms.items[number];
+}
+
+void people_fini(struct people *people);
+
+/* `key` is realm NUL user. NULL: none. */
+struct hub_user *people_find_user(struct people *people, const char *key, size_t len);
+/* Added when missing; NULL: out of memory. */
+struct hub_user *people_get_user(struct people *people, const char *key, size_t len,
+                                 size_t realm_len);
+/* Without sessions, presence and load, which are the caller's to end. */
+void people_remove_user(struct people *people, struct hub_user *user);
+
+struct hub_room *people_find_room(struct people *people, const char *realm, struct span room);
+/* Added when missing, which it stays until somebody is linked or it is dropped. NULL: out of
+ * memory. */
+struct hub_room *people_get_room(struct people *people, const char *realm, struct span room,
+                                 int64_t members, struct event_id at, int64_t quiet_limit);
+/* Frees it if nobody is linked. */
+void people_drop_room(struct people *people, struct hub_room *room);
+/* Nobody is to find it by its name. It goes with its last link. */
+void people_delete_room(struct people *people, struct hub_room *room);
+/* The count is true at `at`; older than what is known: no change. */
+void people_count_room(struct people *people, struct hub_room *room, int64_t members,
+                       struct event_id at, int64_t quiet_limit);
+
+struct hub_link *people_find_link(const struct hub_user *user, const struct hub_room *room);
+/* It is not linked yet. ERR_MEMORY. */
+MUST_CHECK int people_link(struct people *people, struct hub_user *user, struct hub_room *room);
+/* The room may be freed. */
+void people_unlink(struct people *people, struct hub_user *user, struct hub_link *link);
+/* A room that is in both. */
+bool people_share_room(const struct people *people, const struct hub_user *a,
+                       const struct hub_user *b);
+
+/* Targets are named as in the token. ERR_MEMORY: it has some of them. */
+MUST_CHECK int people_tie(struct people *people, struct hub_user *user, const struct span *targets,
+                          int count);
+/* NULL: nobody subscribed. */
+struct hub_target *people_find_target(struct people *people, const struct hub_user *user);
+
+#endif

@@ -1,0 +1,187 @@
+/* What the journal knows of a user, for the hub: read when its first session comes, and again when
+ * it has changed. */
+#include "api/hub_parts.h"
+
+#include <assert.h>
+
+#include "base/err.h"
+#include "store/journal.h"
+
+#define RETRY_MS 1000
+
+struct hub_load {
+    struct journal_read read;
+    struct hub *hub;
+    struct hub_user *user;
+    struct hub_timer retry;
+    struct presence_call *waiting; /* newest first */
+    bool again;                    /* what is being read may have changed meanwhile */
+};
+
+static void on_read(struct letter *letter);
+
+static void ask(struct hub_load *load)
+{
+    const struct hub_user *user = load->user;
+    load->again = false;
+    load->read = (struct journal_read){
+        .request = {.letter.on_read = on_read, .home = &load->hub->mailbox},
+        .what = READ_PRESENCE,
+        .realm = span_of(user->key, user->realm_len),
+        .actor.user = span_text(hub_user_name(user)),
+    };
+    load->hub->requests++;
+    journal_start_read(load->hub->journal, &load->read);
+}
+
+static void on_retry(struct hub *hub, struct hub_timer *timer)
+{
+    ask(container_of(timer, struct hub_load, retry));
+}
+
+void hub_load_start(struct hub *hub, struct hub_user *user)
+{
+    assert(!user->load);
+    if (hub->forgetting)
+        return;
+    struct hub_load *load = calloc(1, sizeof(*load));
+    /* Without memory its next session tries again. */
+    if (!load)
+        return;
+    load->hub = hub;
+    load->user = user;
+    load->retry.on_due = on_retry;
+    user->load = load;
+    ask(load);
+}
+
+void hub_load_again(struct hub_user *user)
+{
+    user->load->again = true;
+}
+
+void hub_load_wait(struct hub_user *user, struct presence_call *call)
+{
+    call->next = user->load->waiting;
+    user->load->waiting = call;
+}
+
+void hub_load_free(struct hub *hub, struct hub_user *user)
+{
+    if (!user->load)
+        return;
+    hub_timer_remove(hub, &user->load->retry);
+    journal_read_fini(&user->load->read);
+    free(user->load);
+    user->load = NULL;
+}
+
+/* -- what was read ------------------------------------------------------------------------- */
+
+static int link_one(struct hub *hub, struct hub_user *user, const struct read_membership *one,
+                    struct event_id head)
+{
+    struct hub_room *room = people_find_room(&hub->people, user->key, one->room);
+    if (room)
+        hub_room_count(hub, room, one->members, head);
+    else
+        room = people_get_room(&hub->people, user->key, one->room, one->members, head,
+                               hub->settings->rooms_quiet_limit);
+    if (!room)
+        return ERR_MEMORY;
+    room->stamp = hub->people.stamp;
+    int err = hub_room_enter(hub, user, room);
+    people_drop_room(&hub->people, room);
+    return err;
+}
+
+static int set_links(struct hub *hub, struct hub_user *user, const struct journal_read *read)
+{
+    uint32_t stamp = ++hub->people.stamp;
+    int err = 0;
+    for (int i = 0; i < read->presence.room_count && !err; i++) {
+        err = link_one(hub, user, &read->presence.rooms[i], read->head);
+        assert(hub->people.stamp == stamp);
+    }
+    for (uint32_t i = user->link_count; i-- > 0 && !err;) {
+        if (people_room(&hub->people, user->links[i].room)->stamp != stamp)
+            hub_room_leave(hub, user, &user->links[i]);
+    }
+    return err;
+}
+
+static struct hub_user *target_of(struct hub *hub, const struct hub_user *user, uint32_t tie)
+{
+    const struct hub_target *target = user->ties[tie].target;
+    return people_find_user(&hub->people, target->key, target->hh.keylen);
+}
+
+/* Those whose presence is told from now on are told as they are. */
+static int set_ties(struct hub *hub, struct hub_user *user, const struct read_presence *found)
+{
+    uint32_t stamp = ++hub->people.stamp;
+    struct hub_user *target;
+    for (uint32_t i = 0; i < user->tie_count; i++) {
+        if ((target = target_of(hub, user, i)))
+            target->stamp = stamp;
+    }
+    int err = people_tie(&hub->people, user, found->subscriptions, found->subscription_count);
+    for (uint32_t i = 0; i < user->tie_count && user->loaded; i++) {
+        target = target_of(hub, user, i);
+        if (target && target->stamp != stamp)
+            hub_presence_introduce(hub, user, target);
+    }
+    return err;
+}
+
+static int take_over(struct hub *hub, struct hub_user *user, const struct journal_read *read)
+{
+    const struct read_presence *found = &read->presence;
+    int err = set_links(hub, user, read);
+    if (!err)
+        err = set_ties(hub, user, found);
+    if (!err)
+        err = presence_choose(&hub->presence, &user->presence, found->choice, found->activity);
+    if (!err && user->presence.seen_ms < found->seen_ms)
+        user->presence.seen_ms = found->seen_ms;
+    return err;
+}
+
+static void finish(struct hub_load *load)
+{
+    struct hub *hub = load->hub;
+    struct hub_user *user = load->user;
+    struct presence_call *waiting = load->waiting;
+    user->loaded = true;
+    user->pins++;
+    hub_load_free(hub, user);
+    hub_presence_loaded(hub, user);
+    while (waiting) {
+        struct presence_call *call = waiting;
+        waiting = call->next;
+        hub_presence_serve(hub, call);
+    }
+    user->pins--;
+    hub_user_release(hub, user);
+}
+
+static void on_read(struct letter *letter)
+{
+    struct hub_load *load = container_of(letter, struct hub_load, read.request.letter);
+    struct hub *hub = load->hub;
+    hub->requests--;
+    int err = load->read.request.err;
+    if (!err && !load->again)
+        err = take_over(hub, load->user, &load->read);
+    if (!err && !load->again) {
+        finish(load);
+        return;
+    }
+    journal_read_fini(&load->read);
+    if (hub->forgetting)
+        return;
+    if (err)
+        hub_timer_set(hub, &load->retry, RETRY_MS);
+    else
+        ask(load);
+}

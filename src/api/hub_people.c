@@ -1,0 +1,370 @@
+#include "api/hub_people.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+
+#define KEY_BYTES_MAX (2 * IDENT_BYTES_MAX + 1)
+
+/* -- numbers ------------------------------------------------------------------------------- */
+
+/* A free entry holds the next free number and 1, shifted, with the lowest bit set. */
+static bool numbered_add(struct numbered *numbered, void *item, uint32_t *ret)
+{
+    if (numbered->free) {
+        uint32_t number = numbered->free - 1;
+        numbered->free = (uint32_t)((uintptr_t)numbered->items[number] >> 1);
+        numbered->items[number] = item;
+        *ret = number;
+        return true;
+    }
+    if (numbered->end == numbered->size) {
+        uint32_t size = numbered->size + numbered->size / 2 + 16;
+        void **items = realloc(numbered->items, size * sizeof(*items));
+        if (!items)
+            return false;
+        numbered->items = items;
+        numbered->size = size;
+    }
+    numbered->items[numbered->end] = item;
+    *ret = numbered->end++;
+    return true;
+}
+
+static void numbered_remove(struct numbered *numbered, uint32_t number)
+{
+    numbered->items[number] = (void *)((uintptr_t)numbered->free << 1 | 1);
+    numbered->free = number + 1;
+}
+
+void people_fini(struct people *people)
+{
+    assert(!people->users_by_key && !people->rooms_by_key && !people->targets);
+    free(people->users.items);
+    free(people->rooms.items);
+}
+
+/* -- users --------------------------------------------------------------------------------- */
+
+struct hub_user *people_find_user(struct people *people, const char *key, size_t len)
+{
+    struct hub_user *user;
+    HASH_FIND(hh, people->users_by_key, key, (unsigned)len, user);
+    return user;
+}
+
+struct hub_user *people_get_user(struct people *people, const char *key, size_t len,
+                                 size_t realm_len)
+{
+    struct hub_user *user = people_find_user(people, key, len);
+    if (user)
+        return user;
+    user = calloc(1, sizeof(*user) + len + 1);
+    if (!user || !numbered_add(&people->users, user, &user->number)) {
+        free(user);
+        return NULL;
+    }
+    memcpy(user->key, key, len);
+    user->key_len = (uint16_t)len;
+    user->realm_len = (uint16_t)realm_len;
+    HASH_ADD_KEYPTR(hh, people->users_by_key, user->key, (unsigned)len, user);
+    return user;
+}
+
+static void untie(struct people *people, struct hub_user *user);
+
+void people_remove_user(struct people *people, struct hub_user *user)
+{
+    assert(user->session_count == 0 && !user->load);
+    while (user->link_count)
+        people_unlink(people, user, &user->links[user->link_count - 1]);
+    untie(people, user);
+    free(user->links);
+    HASH_DEL(people->users_by_key, user);
+    numbered_remove(&people->users, user->number);
+    free(user);
+}
+
+/* -- rooms --------------------------------------------------------------------------------- */
+
+static size_t key_make(char out[KEY_BYTES_MAX], const char *realm, struct span name)
+{
+    size_t realm_len = strlen(realm);
+    assert(realm_len <= IDENT_BYTES_MAX && name.len <= IDENT_BYTES_MAX);
+    memcpy(out, realm, realm_len + 1);
+    memcpy(out + realm_len + 1, name.data, name.len);
+    return realm_len + 1 + name.len;
+}
+
+struct hub_room *people_find_room(struct people *people, const char *realm, struct span name)
+{
+    char key[KEY_BYTES_MAX];
+    struct hub_room *room;
+    size_t len = key_make(key, realm, name);
+    HASH_FIND(hh, people->rooms_by_key, key, (unsigned)len, room);
+    return room;
+}
+
+struct hub_room *people_get_room(struct people *people, const char *realm, struct span name,
+                                 int64_t members, struct event_id at, int64_t quiet_limit)
+{
+    char key[KEY_BYTES_MAX];
+    struct hub_room *room = people_find_room(people, realm, name);
+    if (room) {
+        people_count_room(people, room, members, at, quiet_limit);
+        return room;
+    }
+    size_t len = key_make(key, realm, name);
+    room = calloc(1, sizeof(*room) + len);
+    if (!room || !numbered_add(&people->rooms, room, &room->number)) {
+        free(room);
+        return NULL;
+    }
+    memcpy(room->key, key, len);
+    room->members = members;
+    room->members_at = at;
+    room->seated = quiet_limit == 0 || members <= 2 * quiet_limit;
+    HASH_ADD_KEYPTR(hh, people->rooms_by_key, room->key, (unsigned)len, room);
+    return room;
+}
+
+void people_delete_room(struct people *people, struct hub_room *room)
+{
+    if (!room->deleted)
+        HASH_DEL(people->rooms_by_key, room);
+    room->deleted = true;
+    people_drop_room(people, room);
+}
+
+void people_drop_room(struct people *people, struct hub_room *room)
+{
+    if (room->links)
+        return;
+    if (!room->deleted)
+        HASH_DEL(people->rooms_by_key, room);
+    numbered_remove(&people->rooms, room->number);
+    free(room->seats);
+    free(room);
+}
+
+/* -- links --------------------------------------------------------------------------------- */
+
+static uint32_t link_index(const struct hub_user *user, uint32_t room)
+{
+    uint32_t low = 0, high = user->link_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (user->links[middle].room < room)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct hub_link *people_find_link(const struct hub_user *user, const struct hub_room *room)
+{
+    uint32_t index = link_index(user, room->number);
+    bool found = index < user->link_count && user->links[index].room == room->number;
+    return found ? &user->links[index] : NULL;
+}
+
+static bool seat_add(struct hub_room *room, uint32_t user, uint32_t *ret)
+{
+    if (room->seat_count == room->seat_size) {
+        uint32_t size = room->seat_size + room->seat_size / 2 + 4;
+        uint32_t *seats = realloc(room->seats, size * sizeof(*seats));
+        if (!seats)
+            return false;
+        room->seats = seats;
+        room->seat_size = size;
+    }
+    room->seats[room->seat_count] = user;
+    *ret = room->seat_count++;
+    return true;
+}
+
+static void seat_remove(struct people *people, struct hub_room *room, uint32_t seat)
+{
+    uint32_t last = room->seats[--room->seat_count];
+    if (seat == room->seat_count)
+        return;
+    room->seats[seat] = last;
+    people_find_link(people_user(people, last), room)->seat = seat;
+}
+
+int people_link(struct people *people, struct hub_user *user, struct hub_room *room)
+{
+    struct hub_link link = {.room = room->number, .seat = HUB_NO_SEAT};
+    assert(!people_find_link(user, room));
+    struct hub_link *links = realloc(user->links, (user->link_count + 1) * sizeof(*links));
+    if (!links)
+        return ERR_MEMORY;
+    user->links = links;
+    if (room->seated && !seat_add(room, user->number, &link.seat))
+        return ERR_MEMORY;
+    uint32_t index = link_index(user, room->number);
+    memmove(&links[index + 1], &links[index], (user->link_count - index) * sizeof(*links));
+    links[index] = link;
+    user->link_count++;
+    room->links++;
+    return 0;
+}
+
+void people_unlink(struct people *people, struct hub_user *user, struct hub_link *link)
+{
+    struct hub_room *room = people_room(people, link->room);
+    if (room->seated)
+        seat_remove(people, room, link->seat);
+    uint32_t index = (uint32_t)(link - user->links);
+    user->link_count--;
+    memmove(link, link + 1, (user->link_count - index) * sizeof(*link));
+    room->links--;
+    people_drop_room(people, room);
+}
+
+static void seats_drop(struct people *people, struct hub_room *room)
+{
+    for (uint32_t i = 0; i < room->seat_count; i++)
+        people_find_link(people_user(people, room->seats[i]), room)->seat = HUB_NO_SEAT;
+    free(room->seats);
+    room->seats = NULL;
+    room->seat_count = room->seat_size = 0;
+    room->seated = false;
+}
+
+/* A seat for each user that is in it; without memory it goes on without seats. */
+static void seats_find(struct people *people, struct hub_room *room)
+{
+    struct hub_user *user, *next;
+    room->seated = true;
+    HASH_ITER(hh, people->users_by_key, user, next) {
+        struct hub_link *link = people_find_link(user, room);
+        if (link && !seat_add(room, user->number, &link->seat)) {
+            seats_drop(people, room);
+            break;
+        }
+    }
+}
+
+void people_count_room(struct people *people, struct hub_room *room, int64_t members,
+                       struct event_id at, int64_t quiet_limit)
+{
+    if (event_id_compare(at, room->members_at) <= 0)
+        return;
+    room->members = members;
+    room->members_at = at;
+    if (room->seated && quiet_limit > 0 && members > 2 * quiet_limit)
+        seats_drop(people, room);
+    else if (!room->seated && (quiet_limit == 0 || members <= quiet_limit))
+        seats_find(people, room);
+}
+
+bool people_share_room(const struct people *people, const struct hub_user *a,
+                       const struct hub_user *b)
+{
+    uint32_t i = 0, k = 0;
+    while (i < a->link_count && k < b->link_count) {
+        uint32_t of_a = a->links[i].room, of_b = b->links[k].room;
+        if (of_a == of_b && !people_room(people, of_a)->deleted)
+            return true;
+        i += of_a <= of_b;
+        k += of_b <= of_a;
+    }
+    return false;
+}
+
+/* -- ties ---------------------------------------------------------------------------------- */
+
+static struct hub_target *get_target(struct people *people, const char *key, size_t len)
+{
+    struct hub_target *target;
+    HASH_FIND(hh, people->targets, key, (unsigned)len, target);
+    if (target)
+        return target;
+    target = calloc(1, sizeof(*target) + len);
+    if (!target)
+        return NULL;
+    memcpy(target->key, key, len);
+    HASH_ADD_KEYPTR(hh, people->targets, target->key, (unsigned)len, target);
+    return target;
+}
+
+static void drop_target(struct people *people, struct hub_target *target)
+{
+    if (target->count)
+        return;
+    HASH_DEL(people->targets, target);
+    free(target->subscribers);
+    free(target);
+}
+
+static bool subscriber_add(struct hub_target *target, uint32_t user)
+{
+    if (target->count == target->size) {
+        uint32_t size = target->size + target->size / 2 + 2;
+        uint32_t *subscribers = realloc(target->subscribers, size * sizeof(*subscribers));
+        if (!subscribers)
+            return false;
+        target->subscribers = subscribers;
+        target->size = size;
+    }
+    target->subscribers[target->count++] = user;
+    return true;
+}
+
+static struct hub_tie *find_tie(struct hub_user *user, const struct hub_target *target)
+{
+    struct hub_tie *tie = user->ties;
+    while (tie->target != target)
+        tie++;
+    return tie;
+}
+
+static void untie(struct people *people, struct hub_user *user)
+{
+    for (uint32_t i = 0; i < user->tie_count; i++) {
+        struct hub_tie tie = user->ties[i];
+        uint32_t last = tie.target->subscribers[--tie.target->count];
+        if (tie.at < tie.target->count) {
+            tie.target->subscribers[tie.at] = last;
+            find_tie(people_user(people, last), tie.target)->at = tie.at;
+        }
+        drop_target(people, tie.target);
+    }
+    free(user->ties);
+    user->ties = NULL;
+    user->tie_count = 0;
+}
+
+int people_tie(struct people *people, struct hub_user *user, const struct span *targets, int count)
+{
+    char key[KEY_BYTES_MAX];
+    untie(people, user);
+    if (count == 0)
+        return 0;
+    user->ties = calloc((size_t)count, sizeof(*user->ties));
+    if (!user->ties)
+        return ERR_MEMORY;
+    for (int i = 0; i < count; i++) {
+        size_t len = key_make(key, user->key, targets[i]);
+        struct hub_target *target = get_target(people, key, len);
+        if (!target)
+            return ERR_MEMORY;
+        if (!subscriber_add(target, user->number)) {
+            drop_target(people, target);
+            return ERR_MEMORY;
+        }
+        user->ties[user->tie_count++] = (struct hub_tie){target, target->count - 1};
+    }
+    return 0;
+}
+
+struct hub_target *people_find_target(struct people *people, const struct hub_user *user)
+{
+    struct hub_target *target;
+    HASH_FIND(hh, people->targets, user->key, user->key_len, target);
+    return target;
+}
