@@ -31,6 +31,7 @@ const changes = {
         }
         if (event.sender?.userId !== rooms.me) {
             room.count(event, event.id ? room.find(event.messageId) : null);
+            room.putMarker(event.sender?.userId, 'read', event.id); // who writes has read
         } else if (isAbove(event.id, room.countedTo)) {
             room.countedTo = event.id;
             room.moveMarker(event.id);

@@ -113,6 +113,7 @@ async function unread(alice, bob) {
   await alice.has(alice.room(ROOM).locator('.unread[hidden]'));
   await alice.page.waitForFunction(() => !document.title.startsWith('('));
   await alice.has('#list .line.new');
+  await alice.has(alice.message('Beans.').locator('.readers[hidden]')); // Bob has written since
   say({ seen: 'what is unread' });
 
   await bob.has(bob.message('Three').locator('.readers[title="Seen by Alice"] .avatar'));
