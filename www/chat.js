@@ -7,6 +7,7 @@ import { applyEvent } from './changes.js';
 import { Rooms } from './rooms.js';
 import { Talk } from './talk.js';
 import { Markers } from './markers.js';
+import { Status } from './status.js';
 import { shareConnections } from './tabs.js';
 import { startDialogs } from './dialogs.js';
 import { startRoomInfo } from './room_info.js';
@@ -37,6 +38,7 @@ const rooms = new Rooms();
 const tidings = new Tidings({ getToken: developmentToken, onEvent, onState });
 const talk = new Talk(tidings, rooms);
 const markers = new Markers(tidings, rooms, device);
+const status = new Status(tidings, rooms.people, () => talk.changed());
 let bannerTimer = null;
 let reloading = null;
 let told = null;          // `connected`, until it has been compared with what we count
@@ -58,9 +60,13 @@ async function start() {
     startDialogs(tidings, rooms, talk);
     const roomInfo = startRoomInfo(tidings, rooms, talk);
     talk.onSeen = room => markers.noteSeen(room);
-    talk.onDrawn = () => roomInfo.draw();
+    talk.onDrawn = () => {
+        status.draw();
+        roomInfo.draw();
+    };
     tidings.open({ since: asOf, device });
     shareConnections(rest, resume);
+    status.start();
     talk.start();
 }
 
@@ -147,6 +153,7 @@ function onEvent(event) {
             location.reload(); // the cookie is someone else's by now
         }
         told = event;
+        status.onConnected();
         return;
     case 'reset':
         rooms.startAnew();
@@ -165,6 +172,7 @@ function onEvent(event) {
         onMessage(event, room);
     } else if (event.type === 'caught_up') {
         markers.noteGiven();
+        status.onCaughtUp();
         checkCounts();
     }
     if (room?.doubtful) {

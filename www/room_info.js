@@ -4,7 +4,7 @@
 import { attempt } from './dialogs.js';
 import { openMenu } from './menu.js';
 import { roomPath } from './pane.js';
-import { ago, byId, clone, drawAvatar, drawList, setText } from './view.js';
+import { ago, byId, clone, drawAvatar, drawList, drawPresence, setText } from './view.js';
 
 const HOUR_MS = 3_600_000;
 const RANKS = { member: 0, moderator: 1, owner: 2 };
@@ -73,6 +73,7 @@ export function startRoomInfo(tidings, rooms, talk) {
             update(row) {
                 const name = people.nameOf(member.userId);
                 drawAvatar(row.querySelector('.avatar'), member.userId, name);
+                drawPresence(row.querySelector('.dot'), people, member.userId);
                 setText(row.querySelector('b'), name);
                 setText(row.querySelector('.what .soft'),
                     [`@${member.userId}`, people.describe(member.userId, ago)]

@@ -70,6 +70,13 @@ export function drawList(list, rows) {
     old.forEach(element => element.remove());
 }
 
+/** A dot that says whether someone is there. */
+export function drawPresence(element, people, userId) {
+    const { status } = people.presenceOf(userId);
+    element.dataset.status = status;
+    element.title = people.describe(userId, ago);
+}
+
 // ---- The list of rooms ---------------------------------------------------------------------
 
 function preview(room, rooms) {
@@ -117,9 +124,12 @@ export function drawRooms(rooms, current) {
 
 function drawRoomAvatar(row, room, rooms) {
     const avatar = row.querySelector('.avatar');
+    const dot = row.querySelector('.dot');
     avatar.classList.toggle('room', !room.partner);
+    dot.hidden = !room.partner;
     if (room.partner) {
         drawAvatar(avatar, room.partner.userId, room.title);
+        drawPresence(dot, rooms.people, room.partner.userId);
     } else {
         setText(avatar, room.info.kind === 'public' ? '#' : '◆');
     }
@@ -142,6 +152,10 @@ export function drawTitle(rooms, current) {
 export function drawHead(room, rooms) {
     setText(byId('room-title'), room.title);
     const { partner } = room;
+    byId('room-dot').hidden = !partner;
+    if (partner) {
+        drawPresence(byId('room-dot'), rooms.people, partner.userId);
+    }
     setText(byId('room-topic'), partner ? rooms.people.describe(partner.userId, ago)
         : [room.info.topic, room.online === null ? '' : `${room.online} online`]
             .filter(Boolean).join(' · '));

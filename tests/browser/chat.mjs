@@ -1,8 +1,17 @@
 // Two people use all that a chat has:
 //   node chat.mjs '{"origin", "screenshots"?}'
-import { Person, run, say } from './person.mjs';
+import { Person, ask, run, say } from './person.mjs';
 
 const ROOM = 'Garden';
+
+async function whoIsThere(alice, bob) {
+  await alice.page.click('#room-open');
+  const dot = alice.page.locator('#members li', { hasText: 'Bob' }).locator('.dot');
+  await alice.has(dot.and(alice.page.locator('[data-status=online]')));
+  await alice.closeMembers();
+  await bob.has('#me-dot[data-status=online]');
+  say({ seen: 'who is there' });
+}
 
 async function whoIsTyping(alice, bob) {
   await bob.page.locator('#text').pressSequentially('Hel');
@@ -123,6 +132,7 @@ async function unread(alice, bob) {
 async function roomOfTwo(alice, bob) {
   await alice.chooseMember('Bob', 'Write to them');
   await alice.has(alice.page.locator('#room-title', { hasText: /^Bob$/ }));
+  await alice.has('#room-dot[data-status=online]');
   await alice.send('Psst');
   await bob.has(bob.room('Alice').locator('.unread', { hasText: /^1$/ }));
   await alice.has(alice.message('Psst').locator('.ticks[title=Delivered]'));
@@ -142,8 +152,29 @@ async function reload(alice) {
   await alice.has(alice.message('Message deleted'), 2);
   await alice.has(alice.message('Beans.').locator('.quote', { hasText: 'Bob: @Alice' }));
   await alice.lacks(alice.message('The red ones'));
-  await alice.screenshot('light');
+  await alice.has(alice.room('Bob').locator('.dot[data-status=online]'));
+  await alice.has('#me-dot[data-status=online]');
   say({ seen: 'a reload keeps all of it' });
+}
+
+async function ownStatus(alice, bob) {
+  await bob.page.click('#me-open');
+  await bob.page.check('#my-status [value=busy]');
+  await bob.page.fill('#my-activity', 'Digging');
+  await bob.page.click('#my-status .main');
+  await alice.has(alice.room('Bob').locator('.dot[data-status=busy][title="Busy · Digging"]'));
+  await bob.has(bob.page.locator('#me-activity', { hasText: 'Digging' }));
+  await alice.screenshot('light');
+  await bob.page.click('#me-open');
+  await bob.page.check('#my-status [value=offline]');
+  await bob.page.click('#my-status .main');
+  await alice.has(alice.room('Bob').locator('.dot[data-status=offline]'));
+  await bob.page.click('#me-open');
+  await bob.page.check('#my-status [value=online]');
+  await bob.page.fill('#my-activity', '');
+  await bob.page.click('#my-status .main');
+  await alice.has(alice.room('Bob').locator('.dot[data-status=online]'));
+  say({ seen: "a status of one's own" });
 }
 
 async function moderation(alice, bob) {
@@ -180,8 +211,10 @@ async function blocking(alice, bob) {
   await bob.has(bob.message('Hello?').locator('.failed'));
   await bob.page.click('.failed .discard');
   await bob.lacks(bob.message('Hello?'));
-  await alice.chooseMember('Bob', 'Unblock');
-  await alice.closeMembers();
+  await alice.page.click('#me-open');
+  await alice.page.locator('#blocked li', { hasText: 'Bob' }).locator('button').click();
+  await alice.lacks('#blocked:visible');
+  await alice.page.click('#my-status .cancel');
   await alice.has('#composer:visible');
   say({ seen: 'someone is blocked' });
 }
@@ -203,6 +236,36 @@ async function byKeyboard(alice, bob) {
   say({ seen: 'by keyboard alone' });
 }
 
+async function restart(alice, bob) {
+  await ask('stop the server');
+  await alice.isIn('reconnecting');
+  await bob.isIn('reconnecting');
+  await ask('start the server');
+  await alice.isIn('live');
+  await bob.isIn('live');
+  await alice.has(alice.room('Bob').locator('.dot[data-status=online]'));
+  say({ seen: 'presence after a restart' });
+}
+
+async function hole(alice) {
+  await alice.room(ROOM).click();
+  await ask('let carol say something');
+  await alice.has(alice.message('Compost?'));
+  await alice.context.setOffline(true);
+  await ask('stop the server');
+  await alice.isIn('reconnecting');
+  const said = JSON.parse(await ask('start the server and have carol say more'));
+  await alice.context.setOffline(false);
+  await alice.has(alice.message(/^Reason \d+$/), said.length - 1);
+  const texts = await alice.texts();
+  const first = texts.indexOf('Compost!');
+  if (JSON.stringify(texts.slice(first)) !== JSON.stringify(said)) {
+    throw new Error(`${alice.name} sees ${JSON.stringify(texts.slice(first))}`);
+  }
+  await alice.has(alice.message('Compost!').locator('.edited', { hasText: 'edited' }));
+  say({ seen: 'more missed than is replayed' });
+}
+
 async function pictures(alice) {
   await alice.room(ROOM).click();
   await alice.page.emulateMedia({ colorScheme: 'dark' });
@@ -221,10 +284,17 @@ async function chat(browser) {
   await alice.join(ROOM);
   const bob = await Person.enter(browser, 'Bob');
   await bob.join(ROOM);
-  for (const step of [whoIsTyping, edit, reactions, deletion, mention, reply, thread, unread,
-    roomOfTwo, reload, moderation, blocking, byKeyboard, pictures]) {
+  for (const step of [whoIsThere, whoIsTyping, edit, reactions, deletion, mention, reply, thread,
+    unread, roomOfTwo, reload, ownStatus, moderation, blocking, byKeyboard, restart, hole,
+    pictures]) {
     await step(alice, bob);
   }
+  await ask('stop the server');
+  await alice.isIn('reconnecting');
+  await bob.page.close();
+  await ask('start the server');
+  await alice.has(alice.room('Bob').locator('.dot[data-status=offline]'));
+  say({ seen: 'who went meanwhile is gone' });
   const problems = [...alice.problems, ...bob.problems];
   if (problems.length) throw new Error(problems.join('; '));
   say({ seen: 'no error in the page' });

@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from lib import node  # noqa: E402
+from lib.http import path  # noqa: E402
 from lib.server import Server  # noqa: E402
 
 WALKS = {
@@ -24,12 +25,15 @@ WALKS = {
              "a native EventSource by cookie", "the break is shown",
              "both come back by themselves and missed nothing", "so does the native EventSource",
              "no error in the page"],
-    "chat": ["who is typing", "an edit in its place", "reactions", "a deletion", "a mention",
-             "a reply", "a thread", "what is unread", "who has seen it", "a room of two",
-             "a reload keeps all of it", "a moderator mutes and bans", "someone is blocked",
-             "by keyboard alone", "no error in the page"],
+    "chat": ["who is there", "who is typing", "an edit in its place", "reactions", "a deletion",
+             "a mention", "a reply", "a thread", "what is unread", "who has seen it",
+             "a room of two", "a reload keeps all of it", "a status of one's own",
+             "a moderator mutes and bans", "someone is blocked", "by keyboard alone",
+             "presence after a restart", "more missed than is replayed",
+             "who went meanwhile is gone", "no error in the page"],
     "model": ["events and answers in whatever order"],
 }
+REPLAYED = 5  # events, for one who comes back
 POSTED = ["While you were away, 1", "While you were away, 2"]
 
 
@@ -37,7 +41,7 @@ class Walk:
     """The Node process, its lines, and what it asks to have done."""
 
     def __init__(self, server, name):
-        self.server, self.seen, self.fault = server, [], None
+        self.server, self.seen, self.fault, self.compost = server, [], None, None
         spec = {"origin": server.origin, "screenshots": os.environ.get("SCREENSHOTS")}
         self.process = subprocess.Popen(["node", f"{name}.mjs", json.dumps(spec)], cwd=HERE,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -67,13 +71,33 @@ class Walk:
         self.server.kill()
         return "stopped"
 
-    def start_the_server_and_post(self):
+    def start_the_server(self):
         self.server.start()
+        return "started"
+
+    def start_the_server_and_post(self):
+        self.start_the_server()
         carol = self.server.user("carol")
         carol.join("walk")
         for text in POSTED:
             carol.send("walk", text)
         return json.dumps(POSTED)
+
+    def let_carol_say_something(self):
+        carol = self.server.user("carol")
+        carol.join("garden")
+        self.compost = carol.send("garden", "Compost?")["messageId"]
+        return "said"
+
+    def start_the_server_and_have_carol_say_more(self):
+        self.start_the_server()
+        carol = self.server.user("carol")
+        carol.patch(path("v1", "rooms", "garden", "messages", self.compost),
+                    {"text": "Compost!"}).expect(200)
+        said = [f"Reason {number}" for number in range(1, 4 * REPLAYED)]
+        for text in said:
+            carol.send("garden", text)
+        return json.dumps(["Compost!", *said])
 
     def stop(self):
         if self.process.poll() is None:
@@ -84,7 +108,8 @@ class Walk:
 def finished(folder, name):
     """The walk of that name, over."""
     server = Server(folder, {"auth.dev_tokens": "yes", "sse.retry": "100ms",
-                             "rooms.auto_create": "yes"})
+                             "rooms.auto_create": "yes", "presence.grace": "1s",
+                             "replay.max_events": REPLAYED})
     server.start()
     server.keep_port()
     walk = Walk(server, name)

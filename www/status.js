@@ -1,0 +1,128 @@
+/**
+ * Our own presence: what we chose to show, and whether anybody looks at this page.
+ */
+import { explain } from './signin.js';
+import { byId, clone, drawAvatar, drawList, setText } from './view.js';
+
+const AWAY_AFTER_MS = 60_000;   // hidden for so long: nobody is here
+
+export class Status {
+    #tidings;
+    #people;
+    #onChange;
+    #reported = 'online'; // of this session; what a new one begins with
+    #timer = null;
+
+    constructor(tidings, people, onChange) {
+        this.#tidings = tidings;
+        this.#people = people;
+        this.#onChange = onChange;
+    }
+
+    start() {
+        document.addEventListener('visibilitychange', () => this.#onVisible());
+        byId('me-open').onclick = () => this.#open();
+        byId('my-status').onsubmit = submit => {
+            submit.preventDefault();
+            this.#choose();
+        };
+        this.#onVisible();
+    }
+
+    draw() {
+        const { status, activity } = this.#people.presenceOf(this.#people.me);
+        byId('me-dot').dataset.status = status;
+        setText(byId('me-activity'), activity ?? '');
+    }
+
+    // ---- What this session reports ---------------------------------------------------------
+
+    #onVisible() {
+        clearTimeout(this.#timer);
+        if (!document.hidden) {
+            this.#report('online');
+        } else {
+            this.#timer = setTimeout(() => this.#report('away'), AWAY_AFTER_MS);
+        }
+    }
+
+    #report(status) {
+        if (status !== this.#reported) {
+            this.#reported = status;
+            this.#put();
+        }
+    }
+
+    /** The stream is new: it counts as online until it says otherwise. */
+    onConnected() {
+        if (this.#reported !== 'online') {
+            this.#put();
+        }
+    }
+
+    /** What was chosen before is told of us only when it changes. */
+    async onCaughtUp() {
+        const users = encodeURIComponent(this.#people.me);
+        const answer = await this.#tidings.request('GET', `/v1/presence?users=${users}`)
+            .catch(() => ({ presence: [] })); // not now: told with the next change
+        answer.presence.forEach(each => this.#people.putPresence(each));
+        this.#onChange();
+    }
+
+    #put() {
+        this.#tidings.request('PUT', '/v1/presence', { status: this.#reported },
+            { 'X-Tidings-Session': this.#tidings.session })
+            .catch(() => {}); // told again with the next stream
+    }
+
+    // ---- What we choose --------------------------------------------------------------------
+
+    #open() {
+        const { status, activity } = this.#people.presenceOf(this.#people.me);
+        const form = byId('my-status').querySelector('form');
+        form.elements.status.value = status;
+        form.elements.activity.value = activity ?? '';
+        byId('my-status-problem').textContent = '';
+        this.#drawBlocked();
+        byId('my-status').showModal();
+    }
+
+    async #choose() {
+        const { status, activity } = byId('my-status').querySelector('form').elements;
+        const words = activity.value.trim();
+        // Online with nothing to say is what is shown without a choice.
+        const choice = status.value === 'online' && !words ? { status: null }
+            : { status: status.value, ...words && { activity: words } };
+        try {
+            await this.#tidings.request('PUT', '/v1/presence', choice);
+            byId('my-status').close();
+        } catch (error) {
+            byId('my-status-problem').textContent = explain(error);
+        }
+    }
+
+    #drawBlocked() {
+        const { blocked } = this.#people;
+        byId('blocked').hidden = blocked.size === 0;
+        drawList(byId('blocked').querySelector('ul'), [...blocked].map(userId => ({
+            key: userId,
+            make: () => clone('t-blocked'),
+            update: row => {
+                drawAvatar(row.querySelector('.avatar'), userId, this.#people.nameOf(userId));
+                setText(row.querySelector('b'), this.#people.nameOf(userId));
+                row.querySelector('button').onclick = () => this.#unblock(userId);
+            },
+        })));
+    }
+
+    async #unblock(userId) {
+        try {
+            await this.#tidings.request('DELETE', `/v1/blocks/${encodeURIComponent(userId)}`);
+            this.#people.blocked.delete(userId);
+            this.#onChange();
+        } catch (error) {
+            byId('my-status-problem').textContent = explain(error);
+        }
+        this.#drawBlocked();
+    }
+}
