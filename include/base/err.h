@@ -47,7 +47,6 @@
     X(HEAD_TOO_LARGE, "the request's headers are too large")                                       \
     X(MEDIA_TYPE, "the body's type or encoding is not supported")                                  \
     X(CURSOR_AHEAD, "the cursor is ahead of the journal")                                          \
-    X(INVALID_REFERENCE, "what is answered is no such message of the room")                        \
     X(RATE_LIMITED, "too many requests")                                                           \
     X(NOT_REPLICATED, "stored, but not yet on enough replicas")                                    \
     X(INTERNAL, "a fault of the server")

@@ -70,9 +70,9 @@ MUST_CHECK int act_delete_message(struct act *act);
 MUST_CHECK int act_add_reaction(struct act *act);
 MUST_CHECK int act_remove_reaction(struct act *act);
 
-/* What the command's message answers must be there, and what it names as its thread must be no
- * reply itself; else refused. `*ret_root` 0-0: none, or one that is no longer kept. */
-MUST_CHECK int act_check_references(struct act *act, struct event_id *ret_root);
+/* The message that the command's message replies to in a thread; 0-0: none, or one that is not
+ * kept, which is no reason to refuse a reply. */
+MUST_CHECK int act_find_root(struct act *act, struct event_id *ret);
 /* A reply of the thread was deleted. */
 MUST_CHECK int act_uncount_reply(struct act *act, const struct ledger_event *message);
 

@@ -43,8 +43,6 @@ static const struct problem problems[] = {
     {ERR_MEDIA_TYPE, 415, "unsupported_media_type",
      "The type or encoding of the body is not supported"},
     {ERR_CURSOR_AHEAD, 422, "cursor_ahead", "The cursor is ahead of the journal"},
-    {ERR_INVALID_REFERENCE, 422, "invalid_reference",
-     "replyTo or threadId names no message that can be answered"},
     {ERR_AGAIN, 424, "not_tried", "A command before this one failed"},
     {ERR_RATE_LIMITED, 429, "rate_limited", "Too many requests"},
     {ERR_HEAD_TOO_LARGE, 431, "head_too_large", "The headers are too large"},

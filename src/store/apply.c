@@ -255,11 +255,8 @@ static int post(struct act *act)
         event.type_name = command->type_name;
     }
     struct frame *frame;
-    struct event_id root;
-    int err = act_check_references(act, &root);
-    if (err || command->outcome.err)
-        return err;
-    err = act_frame(act, &event, &frame);
+    struct event_id root = EVENT_ID_NONE;
+    int err = act_frame(act, &event, &frame);
     if (err == ERR_FULL)
         return act_refuse(act, ERR_BODY_TOO_LARGE);
     if (err)
@@ -270,6 +267,8 @@ static int post(struct act *act)
         return err;
     }
     err = act_store(act, &event, frame);
+    if (!err && message)
+        err = act_find_root(act, &root);
     if (!err && !event_id_is_none(root))
         err = act->ledger->ops->replies_add(act->ledger, event.place, root, 1);
     if (err)

@@ -106,7 +106,6 @@ class Talk(Realm):
         room = self._poster(user, roomId)
         if earlier:
             raise Refusal(409, "message_id_reused")
-        self._check_references(user, room, sent)
         if messageId is None:
             messageId = Cell(str)
         body = {"roomId": roomId, "messageId": messageId, **self._heed_blocks(user, sent),
@@ -117,7 +116,7 @@ class Talk(Realm):
         message.answer = {"id": message.entry.id, "messageId": messageId, "roomId": roomId,
                           "timestamp": message.entry.at}
         room.messages[messageId] = message
-        if message.thread:
+        if message.thread in room.messages:
             room.messages[message.thread].replies.append(message)
         if user.name in room.members:
             room.members[user.name].read = message.entry
@@ -125,14 +124,6 @@ class Talk(Realm):
 
     def _is_shown(self, user, room, message):
         return message and message in self.history(user, room)
-
-    def _check_references(self, user, room, sent):
-        """What is answered must be there for the user, and begin the thread itself."""
-        for name in ("threadId", "replyTo"):
-            other = room.messages.get(sent.get(name))
-            if name in sent and not (self._is_shown(user, room, other) and
-                                     not (name == "threadId" and other.thread)):
-                raise Refusal(422, "invalid_reference")
 
     def custom_event(self, user, roomId, type, data, messageId=None, spared=None,
                      ephemeral=False):
