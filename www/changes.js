@@ -25,7 +25,7 @@ const changes = {
         if (event.threadId) {
             rooms.remember(event);
             room.copiesOf(event.threadId).forEach(root => countReply(root, event, +1));
-            room.thread(event.threadId).insert(message);
+            room.timelineOf(event)?.insert(message);
         } else if (room.insert(message) && !room.loaded) {
             room.trim();
         }

@@ -20,7 +20,7 @@ export class Outbox {
 
     /** `item` is {messageId, sentAt, text, replyTo?, threadId?, mentions?}. */
     async put(room, item) {
-        const timeline = item.threadId ? room.thread(item.threadId) : room;
+        const timeline = item.threadId ? room.openThread(item.threadId) : room;
         timeline.pending.push(item);
         this.keep();
         try {
@@ -36,7 +36,7 @@ export class Outbox {
 
     /** One that was refused is sent once more, or thrown away. */
     retry(room, item, again) {
-        const timeline = item.threadId ? room.thread(item.threadId) : room;
+        const timeline = room.timelineOf(item);
         timeline.pending = timeline.pending.filter(other => other !== item);
         if (again) {
             this.put(room, { ...item, error: undefined, sentAt: Date.now() });

@@ -78,11 +78,23 @@ export class Room extends Timeline {
             ? 'You have blocked this person' : null;
     }
 
-    thread(rootId) {
+    /** A thread is here from when it is opened until it is closed and all of it is sent. */
+    openThread(rootId) {
         if (!this.#threads.has(rootId)) {
             this.#threads.set(rootId, new Timeline());
         }
         return this.#threads.get(rootId);
+    }
+
+    closeThread(rootId) {
+        if (this.#threads.get(rootId)?.pending.length === 0) {
+            this.#threads.delete(rootId);
+        }
+    }
+
+    /** The timeline that a message belongs to; undefined if that thread is not here. */
+    timelineOf(item) {
+        return item.threadId ? this.#threads.get(item.threadId) : this;
     }
 
     /** Whatever we have of a message: it may stand in the room, in a thread, or as the last. */
@@ -104,6 +116,7 @@ export class Room extends Timeline {
     forgetAll() {
         [this, ...this.#threads.values()].forEach(each => each.forget());
         this.quotes.clear();
+        this.members = null;
     }
 
     // ---- What is unread --------------------------------------------------------------------
@@ -270,7 +283,7 @@ export class Rooms {
         this.#recent = [];
         for (const room of this.#rooms.values()) {
             room.forgetAll();
-            room.info.asOf = room.countedTo = room.readUpTo = room.members = null;
+            room.info.asOf = room.countedTo = room.readUpTo = null;
             room.info.lastMessage = null;
             room.markers.clear();
         }

@@ -2,7 +2,7 @@
  * Our own presence: what we chose to show, and whether anybody looks at this page.
  */
 import { explain } from './signin.js';
-import { byId, clone, drawAvatar, drawList, setText } from './view.js';
+import { byId, clone, drawAvatar, drawList, drawPresence, setText } from './view.js';
 
 const AWAY_AFTER_MS = 60_000;   // hidden for so long: nobody is here
 
@@ -30,8 +30,8 @@ export class Status {
     }
 
     draw() {
-        const { status, activity } = this.#people.presenceOf(this.#people.me);
-        byId('me-dot').dataset.status = status;
+        const { activity } = this.#people.presenceOf(this.#people.me);
+        drawPresence(byId('me-dot'), this.#people, this.#people.me);
         setText(byId('me-activity'), activity ?? '');
     }
 

@@ -13,6 +13,15 @@ import * as view from './view.js';
 const { byId } = view;
 const MEMBERS_MAX = 500;
 
+/** What the address names: [room, thread?]. */
+function readAddress() {
+    try {
+        return decodeURIComponent(location.hash.slice(1)).split('/');
+    } catch {
+        return ['']; // not an address of ours
+    }
+}
+
 export class Talk {
     room = null;          // the open one, if it is one of ours
     wanted = '';          // the one the address names, ours or not
@@ -27,6 +36,7 @@ export class Talk {
     #composer;
     #threadComposer;
     #threadId = null;
+    #threadRoom = null;   // of that thread
     #drawing = false;
 
     constructor(tidings, rooms) {
@@ -70,7 +80,7 @@ export class Talk {
 
     /** Shows what the address names. */
     route() {
-        const [wanted, threadId = null] = decodeURIComponent(location.hash.slice(1)).split('/');
+        const [wanted, threadId = null] = readAddress();
         this.wanted = wanted;
         const next = this.#rooms.get(wanted) ?? null;
         const moved = next !== this.room;
@@ -78,6 +88,7 @@ export class Talk {
             this.room.draft = this.#composer.draft;
             this.room.newFrom = null;
             this.room.trim();
+            this.room.quotes.clear();
         }
         this.room = next;
         this.#showParts();
@@ -124,29 +135,37 @@ export class Talk {
         if (threadId === this.#threadId && !moved) {
             return;
         }
+        this.#closeThread();
         this.#threadId = threadId;
+        this.#threadRoom = room;
         if (!threadId) {
             this.#thread.show(null);
             return;
         }
-        const thread = room.thread(threadId);
+        const thread = room.openThread(threadId);
         this.#readRoot(room, threadId);
         this.#threadComposer.aim(room, '', threadId);
         this.#thread.show(room, thread, threadId);
         this.#threadComposer.focus();
     }
 
+    #closeThread() {
+        if (this.#threadId) {
+            this.#threadRoom.closeThread(this.#threadId);
+        }
+    }
+
     /** The message that the thread is about stands above it. */
     async #readRoot(room, threadId) {
         const root = room.find(threadId);
         if (root) {
-            room.thread(threadId).insert(root);
+            room.openThread(threadId).insert(root);
             return;
         }
         try {
             const { asOf, ...message } = await this.#tidings.request('GET',
                 messagePath(room.id, threadId));
-            room.thread(threadId).insert({ ...message, asOf });
+            room.openThread(threadId).insert({ ...message, asOf });
         } catch {
             return; // the replies stand without it
         }
@@ -194,6 +213,9 @@ export class Talk {
     async reload() {
         this.#rooms.sorted.filter(room => room !== this.room).forEach(room => room.forgetAll());
         this.room?.quotes.clear();
+        if (this.room) {
+            this.room.members = null;
+        }
         await Promise.all([this.#main, this.#thread].filter(pane => pane.timeline)
             .map(pane => pane.reload()));
         this.changed();

@@ -74,7 +74,8 @@ export function drawList(list, rows) {
 export function drawPresence(element, people, userId) {
     const { status } = people.presenceOf(userId);
     element.dataset.status = status;
-    element.title = people.describe(userId, ago);
+    element.title = people.describe(userId, ago) || 'Offline';
+    element.setAttribute('aria-label', element.title);
 }
 
 // ---- The list of rooms ---------------------------------------------------------------------

@@ -177,6 +177,23 @@ async function ownStatus(alice, bob) {
   say({ seen: "a status of one's own" });
 }
 
+// Bob's page is hidden for more than a minute, and looked at again.
+async function away(alice, bob) {
+  const hide = (hidden) => bob.page.evaluate((value) => {
+    Object.defineProperty(document, 'hidden', { value, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+  await bob.page.clock.install();
+  await bob.page.reload();
+  await bob.isIn('live');
+  await hide(true);
+  await bob.page.clock.fastForward('01:01');
+  await alice.has(alice.room('Bob').locator('.dot[data-status=away]'));
+  await hide(false);
+  await alice.has(alice.room('Bob').locator('.dot[data-status=online]'));
+  say({ seen: 'who looks elsewhere' });
+}
+
 async function moderation(alice, bob) {
   await bob.room(ROOM).click();
   await alice.chooseMember('Bob', 'Mute for an hour');
@@ -285,8 +302,8 @@ async function chat(browser) {
   const bob = await Person.enter(browser, 'Bob');
   await bob.join(ROOM);
   for (const step of [whoIsThere, whoIsTyping, edit, reactions, deletion, mention, reply, thread,
-    unread, roomOfTwo, reload, ownStatus, moderation, blocking, byKeyboard, restart, hole,
-    pictures]) {
+    unread, roomOfTwo, reload, ownStatus, away, moderation, blocking, byKeyboard, restart,
+    hole, pictures]) {
     await step(alice, bob);
   }
   await ask('stop the server');
