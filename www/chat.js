@@ -172,7 +172,7 @@ function onEvent(event) {
         onMessage(event, room);
     } else if (event.type === 'caught_up') {
         markers.noteGiven();
-        status.onCaughtUp();
+        status.onCaughtUp(rooms.partners);
         checkCounts();
     }
     if (room?.doubtful) {

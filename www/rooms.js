@@ -236,8 +236,9 @@ export class Rooms {
         return this.sorted.reduce((sum, room) => sum + room.unread, 0);
     }
 
-    directWith(userId) {
-        return this.sorted.find(room => room.partner?.userId === userId);
+    /** The others of direct rooms. */
+    get partners() {
+        return this.sorted.filter(room => room.partner).map(room => room.partner.userId);
     }
 
     /** The whole list anew: rooms that are not in it are no longer ours. */

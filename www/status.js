@@ -5,6 +5,7 @@ import { explain } from './signin.js';
 import { byId, clone, drawAvatar, drawList, drawPresence, setText } from './view.js';
 
 const AWAY_AFTER_MS = 60_000;   // hidden for so long: nobody is here
+const USERS_MAX = 100;          // of one request
 
 export class Status {
     #tidings;
@@ -60,12 +61,22 @@ export class Status {
         }
     }
 
-    /** What was chosen before is told of us only when it changes. */
-    async onCaughtUp() {
-        const users = encodeURIComponent(this.#people.me);
-        const answer = await this.#tidings.request('GET', `/v1/presence?users=${users}`)
-            .catch(() => ({ presence: [] })); // not now: told with the next change
-        answer.presence.forEach(each => this.#people.putPresence(each));
+    /**
+     * What was chosen before is told of us only when it changes, and of others who are not there
+     * nothing is told: when they were is asked for.
+     */
+    async onCaughtUp(partners) {
+        const people = this.#people;
+        const users = [people.me, ...partners].slice(0, USERS_MAX);
+        const answer = await this.#tidings.request('GET', `/v1/presence?${new URLSearchParams(
+            { users })}`).catch(() => ({ presence: [] })); // not now: told with the next change
+        for (const each of answer.presence) {
+            // Whoever has changed since has been told of.
+            if (each.userId === people.me
+                || each.status === people.presenceOf(each.userId).status) {
+                people.putPresence(each);
+            }
+        }
         this.#onChange();
     }
 

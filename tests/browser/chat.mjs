@@ -169,6 +169,8 @@ async function ownStatus(alice, bob) {
   await bob.page.check('#my-status [value=offline]');
   await bob.page.click('#my-status .main');
   await alice.has(alice.room('Bob').locator('.dot[data-status=offline]'));
+  await alice.page.reload();
+  await alice.has(alice.room('Bob').locator('.dot[data-status=offline][title^="Last seen"]'));
   await bob.page.click('#me-open');
   await bob.page.check('#my-status [value=online]');
   await bob.page.fill('#my-activity', '');
