@@ -161,7 +161,7 @@ void hub_presence_introduce(struct hub *hub, struct hub_user *user, struct hub_u
 void hub_room_count(struct hub *hub, struct hub_room *room, int64_t members, struct event_id at);
 /* ERR_MEMORY. Nothing when it is in already. */
 MUST_CHECK int hub_room_enter(struct hub *hub, struct hub_user *user, struct hub_room *room);
-void hub_room_leave(struct hub *hub, struct hub_user *user, struct hub_link *link);
+void hub_room_leave(struct hub *hub, struct hub_user *user, struct hub_room *room);
 
 /* hub_presence_frames.c: what was told last of the user, borrowed; NULL: out of memory. */
 struct frame *hub_presence_frame(struct hub *hub, struct hub_user *user);

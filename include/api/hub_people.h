@@ -2,9 +2,10 @@
  *
  * WHY    presence goes to those who share a room, whatever their sessions follow, and to those who
  *        subscribed; so the hub knows the rooms of every user that is connected.
- * MODEL  user <-> room by links, numbered, so that a link takes eight bytes and a seat four.
- *            user -> links (in order of the rooms' numbers) -> room, and the seat there
- *            room -> seats -> user
+ * MODEL  user <-> room by numbers, so that a link takes four bytes, and so does a seat.
+ *            user -> links (numbers of rooms, in order) -> room
+ *            room -> seats (numbers of users) -> user
+ *        Who leaves a room is looked for among its seats: they are few, see below.
  *        A room that has grown to twice `rooms.quiet_limit` keeps no seats, only counts; they
  *        are found again among all users when it has come down to the limit: so many must leave
  *        for it that this costs little for each.
@@ -23,13 +24,6 @@ struct frame;
 struct hub;
 struct hub_load;
 struct session;
-
-#define HUB_NO_SEAT UINT32_MAX
-
-struct hub_link {
-    uint32_t room; /* its number */
-    uint32_t seat; /* index in its seats; HUB_NO_SEAT: the room keeps none */
-};
 
 struct hub_room {
     UT_hash_handle hh; /* by key */
@@ -63,7 +57,7 @@ struct hub_user {
     UT_hash_handle hh; /* by key */
     struct session *oldest, *newest;
     struct presence_user presence;
-    struct hub_link *links;     /* owned */
+    uint32_t *links;            /* owned */
     struct hub_tie *ties;       /* subscriptions; owned, NULL: none */
     struct hub_load *load;      /* under way; owned */
     struct frame *frame;        /* ref: what was told last, for a while; NULL: to be made */
@@ -134,11 +128,11 @@ void people_delete_room(struct people *people, struct hub_room *room);
 void people_count_room(struct people *people, struct hub_room *room, int64_t members,
                        struct event_id at, int64_t quiet_limit);
 
-struct hub_link *people_find_link(const struct hub_user *user, const struct hub_room *room);
+bool people_is_linked(const struct hub_user *user, const struct hub_room *room);
 /* It is not linked yet. ERR_MEMORY. */
 MUST_CHECK int people_link(struct people *people, struct hub_user *user, struct hub_room *room);
-/* The room may be freed. */
-void people_unlink(struct people *people, struct hub_user *user, struct hub_link *link);
+/* It is linked. The room may be freed. */
+void people_unlink(struct people *people, struct hub_user *user, struct hub_room *room);
 /* A room that is in both. */
 bool people_share_room(const struct people *people, const struct hub_user *a,
                        const struct hub_user *b);

@@ -104,8 +104,9 @@ static int set_links(struct hub *hub, struct hub_user *user, const struct journa
         assert(hub->people.stamp == stamp);
     }
     for (uint32_t i = user->link_count; i-- > 0 && !err;) {
-        if (people_room(&hub->people, user->links[i].room)->stamp != stamp)
-            hub_room_leave(hub, user, &user->links[i]);
+        struct hub_room *room = people_room(&hub->people, user->links[i]);
+        if (room->stamp != stamp)
+            hub_room_leave(hub, user, room);
     }
     return err;
 }

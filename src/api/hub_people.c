@@ -79,7 +79,7 @@ void people_remove_user(struct people *people, struct hub_user *user)
 {
     assert(user->session_count == 0 && !user->load);
     while (user->link_count)
-        people_unlink(people, user, &user->links[user->link_count - 1]);
+        people_unlink(people, user, people_room(people, user->links[user->link_count - 1]));
     untie(people, user);
     free(user->links);
     HASH_DEL(people->users_by_key, user);
@@ -156,7 +156,7 @@ static uint32_t link_index(const struct hub_user *user, uint32_t room)
     uint32_t low = 0, high = user->link_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (user->links[middle].room < room)
+        if (user->links[middle] < room)
             low = middle + 1;
         else
             high = middle;
@@ -164,14 +164,13 @@ static uint32_t link_index(const struct hub_user *user, uint32_t room)
     return low;
 }
 
-struct hub_link *people_find_link(const struct hub_user *user, const struct hub_room *room)
+bool people_is_linked(const struct hub_user *user, const struct hub_room *room)
 {
     uint32_t index = link_index(user, room->number);
-    bool found = index < user->link_count && user->links[index].room == room->number;
-    return found ? &user->links[index] : NULL;
+    return index < user->link_count && user->links[index] == room->number;
 }
 
-static bool seat_add(struct hub_room *room, uint32_t user, uint32_t *ret)
+static bool seat_add(struct hub_room *room, uint32_t user)
 {
     if (room->seat_count == room->seat_size) {
         uint32_t size = room->seat_size + room->seat_size / 2 + 4;
@@ -181,54 +180,49 @@ static bool seat_add(struct hub_room *room, uint32_t user, uint32_t *ret)
         room->seats = seats;
         room->seat_size = size;
     }
-    room->seats[room->seat_count] = user;
-    *ret = room->seat_count++;
+    room->seats[room->seat_count++] = user;
     return true;
 }
 
-static void seat_remove(struct people *people, struct hub_room *room, uint32_t seat)
+static void seat_remove(struct hub_room *room, uint32_t user)
 {
-    uint32_t last = room->seats[--room->seat_count];
-    if (seat == room->seat_count)
-        return;
-    room->seats[seat] = last;
-    people_find_link(people_user(people, last), room)->seat = seat;
+    uint32_t seat = 0;
+    while (room->seats[seat] != user)
+        seat++;
+    room->seats[seat] = room->seats[--room->seat_count];
 }
 
 int people_link(struct people *people, struct hub_user *user, struct hub_room *room)
 {
-    struct hub_link link = {.room = room->number, .seat = HUB_NO_SEAT};
-    assert(!people_find_link(user, room));
-    struct hub_link *links = realloc(user->links, (user->link_count + 1) * sizeof(*links));
+    assert(!people_is_linked(user, room));
+    uint32_t *links = realloc(user->links, (user->link_count + 1) * sizeof(*links));
     if (!links)
         return ERR_MEMORY;
     user->links = links;
-    if (room->seated && !seat_add(room, user->number, &link.seat))
+    if (room->seated && !seat_add(room, user->number))
         return ERR_MEMORY;
     uint32_t index = link_index(user, room->number);
     memmove(&links[index + 1], &links[index], (user->link_count - index) * sizeof(*links));
-    links[index] = link;
+    links[index] = room->number;
     user->link_count++;
     room->links++;
     return 0;
 }
 
-void people_unlink(struct people *people, struct hub_user *user, struct hub_link *link)
+void people_unlink(struct people *people, struct hub_user *user, struct hub_room *room)
 {
-    struct hub_room *room = people_room(people, link->room);
     if (room->seated)
-        seat_remove(people, room, link->seat);
-    uint32_t index = (uint32_t)(link - user->links);
+        seat_remove(room, user->number);
+    uint32_t index = link_index(user, room->number);
     user->link_count--;
-    memmove(link, link + 1, (user->link_count - index) * sizeof(*link));
+    memmove(&user->links[index], &user->links[index + 1],
+            (user->link_count - index) * sizeof(*user->links));
     room->links--;
     people_drop_room(people, room);
 }
 
-static void seats_drop(struct people *people, struct hub_room *room)
+static void seats_drop(struct hub_room *room)
 {
-    for (uint32_t i = 0; i < room->seat_count; i++)
-        people_find_link(people_user(people, room->seats[i]), room)->seat = HUB_NO_SEAT;
     free(room->seats);
     room->seats = NULL;
     room->seat_count = room->seat_size = 0;
@@ -241,9 +235,8 @@ static void seats_find(struct people *people, struct hub_room *room)
     struct hub_user *user, *next;
     room->seated = true;
     HASH_ITER(hh, people->users_by_key, user, next) {
-        struct hub_link *link = people_find_link(user, room);
-        if (link && !seat_add(room, user->number, &link->seat)) {
-            seats_drop(people, room);
+        if (people_is_linked(user, room) && !seat_add(room, user->number)) {
+            seats_drop(room);
             break;
         }
     }
@@ -257,7 +250,7 @@ void people_count_room(struct people *people, struct hub_room *room, int64_t mem
     room->members = members;
     room->members_at = at;
     if (room->seated && quiet_limit > 0 && members > 2 * quiet_limit)
-        seats_drop(people, room);
+        seats_drop(room);
     else if (!room->seated && (quiet_limit == 0 || members <= quiet_limit))
         seats_find(people, room);
 }
@@ -267,7 +260,7 @@ bool people_share_room(const struct people *people, const struct hub_user *a,
 {
     uint32_t i = 0, k = 0;
     while (i < a->link_count && k < b->link_count) {
-        uint32_t of_a = a->links[i].room, of_b = b->links[k].room;
+        uint32_t of_a = a->links[i], of_b = b->links[k];
         if (of_a == of_b && !people_room(people, of_a)->deleted)
             return true;
         i += of_a <= of_b;

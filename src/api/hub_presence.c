@@ -53,7 +53,7 @@ static int64_t tell_rooms(struct hub *hub, struct hub_user *user, struct frame *
     uint32_t stamp = hub->people.stamp;
     int64_t count = 0;
     for (uint32_t i = 0; i < user->link_count; i++) {
-        const struct hub_room *room = people_room(&hub->people, user->links[i].room);
+        const struct hub_room *room = people_room(&hub->people, user->links[i]);
         if (is_quiet(hub, room))
             continue;
         for (uint32_t k = 0; k < room->seat_count; k++) {
@@ -97,7 +97,7 @@ static void count_online(struct hub *hub, struct hub_user *user, bool online)
         return;
     user->counted_online = online;
     for (uint32_t i = 0; i < user->link_count; i++)
-        people_room(&hub->people, user->links[i].room)->online += online ? 1 : (uint32_t)-1;
+        people_room(&hub->people, user->links[i])->online += online ? 1 : (uint32_t)-1;
 }
 
 static int64_t on_change(struct presence *presence, struct presence_user *changed)
@@ -110,11 +110,14 @@ static int64_t on_change(struct presence *presence, struct presence_user *change
         hub_seen_note(hub, user);
     struct frame *frame = hub_presence_frame(hub, user);
     user->stamp = ++hub->people.stamp;
-    int64_t count = 1 + tell_user(hub, user, frame, true, true);
+    int64_t own = 1 + tell_user(hub, user, frame, true, true);
     if (!frame)
-        return count;
-    count += tell_rooms(hub, user, frame);
-    return count + tell_subscribers(hub, user, frame);
+        return own;
+    int64_t others = tell_rooms(hub, user, frame) + tell_subscribers(hub, user, frame);
+    /* With nobody around there is nobody to come who would be told again. */
+    if (others == 0)
+        user->frame = frame_unref(user->frame);
+    return own + others;
 }
 
 static void on_settled(struct presence *presence, struct presence_user *user)
@@ -162,7 +165,7 @@ static void tell_all_shown(struct hub *hub, struct session *session)
     if (session->shows != SESSION_SHOWS_ROOMS)
         return;
     for (uint32_t i = 0; i < user->link_count; i++) {
-        const struct hub_room *room = people_room(people, user->links[i].room);
+        const struct hub_room *room = people_room(people, user->links[i]);
         for (uint32_t k = 0; k < room->seat_count && !is_quiet(hub, room) && left > 0; k++)
             tell_shown(hub, session, people_user(people, room->seats[k]), &left);
     }
@@ -211,7 +214,7 @@ static bool are_people(const struct hub *hub, const struct hub_user *a, const st
 {
     uint32_t i = 0, k = 0;
     while (i < a->link_count && k < b->link_count) {
-        uint32_t of_a = a->links[i].room, of_b = b->links[k].room;
+        uint32_t of_a = a->links[i], of_b = b->links[k];
         if (of_a == of_b && of_a != but->number &&
             !is_quiet(hub, people_room(&hub->people, of_a)))
             return true;
@@ -254,7 +257,7 @@ void hub_room_count(struct hub *hub, struct hub_room *room, int64_t members, str
 
 int hub_room_enter(struct hub *hub, struct hub_user *user, struct hub_room *room)
 {
-    if (people_find_link(user, room))
+    if (people_is_linked(user, room))
         return 0;
     int err = people_link(&hub->people, user, room);
     if (err)
@@ -265,10 +268,10 @@ int hub_room_enter(struct hub *hub, struct hub_user *user, struct hub_room *room
     return 0;
 }
 
-void hub_room_leave(struct hub *hub, struct hub_user *user, struct hub_link *link)
+void hub_room_leave(struct hub *hub, struct hub_user *user, struct hub_room *room)
 {
-    people_room(&hub->people, link->room)->online -= user->counted_online;
-    people_unlink(&hub->people, user, link);
+    room->online -= user->counted_online;
+    people_unlink(&hub->people, user, room);
 }
 
 /* The room of the frame, if anybody here is in it. */
@@ -313,9 +316,8 @@ static void on_frame(struct hub *hub, const struct frame *frame)
     }
     if (user && user->loaded && !leaves)
         on_joined(hub, user, frame);
-    struct hub_link *link = user && room && leaves ? people_find_link(user, room) : NULL;
-    if (link)
-        hub_room_leave(hub, user, link);
+    if (leaves && user && room && people_is_linked(user, room))
+        hub_room_leave(hub, user, room);
     if (leaves)
         room_of(hub, frame);
 }

@@ -6,7 +6,7 @@
 
 #define BODY_BYTES_MAX 4096
 /* Frames kept, and how long after the last one was made. */
-#define FRAMES_MAX 4096
+#define FRAMES_MAX 2048
 #define FRAMES_MS 5000
 
 
