@@ -283,6 +283,9 @@ struct journal_read {
     struct read_unread *unread;
     int unread_count;
     int64_t unread_sum, mention_sum; /* READ_ROOMS_CHANGED */
+    struct span *partners;     /* READ_ROOMS_CHANGED: of direct rooms, the first
+                                  PRESENCE_SNAPSHOT_MAX */
+    int partner_count;
     struct read_receipt *receipts;
     int receipt_count;
     struct read_presence presence;

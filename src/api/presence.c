@@ -6,7 +6,7 @@
  *          [append] -> hub -> READ_PEOPLE -> answer */
 #include <assert.h>
 
-#include "api/errand.h"
+#include "api/presence.h"
 #include "api/hub_presence.h"
 #include "api/query.h"
 #include "base/err.h"
@@ -21,6 +21,7 @@ struct inquiry {
     struct errand *errand;  /* the newest of the request */
     struct span next;       /* of a list: data NULL, that was all */
     bool silent;            /* no state is answered */
+    void (*on_done)(struct errand *errand); /* with what is known of the people */
 };
 
 /* -- answers ------------------------------------------------------------------------------- */
@@ -31,7 +32,6 @@ static void write_state(struct json_writer *writer, const struct presence_state 
     int64_t seen_ms = state->known ? state->seen_ms : 0;
     if (seen_ms < kept_ms)
         seen_ms = kept_ms;
-    json_writer_member_string(writer, "userId", state->user);
     json_writer_member_string(writer, "status", span_text(presence_status_name(state->status)));
     json_writer_member(writer, "activity");
     if (state->has_activity)
@@ -45,9 +45,10 @@ static void write_state(struct json_writer *writer, const struct presence_state 
         json_writer_add(writer, "null");
 }
 
-/* Those that may be known about, in the order in which they were asked for. */
+/* Those that may be known about, in the order in which they were asked for; not `but`, which may
+ * be absent. */
 static void write_list(struct json_writer *writer, const struct inquiry *inquiry,
-                       const struct journal_read *read)
+                       const struct journal_read *read, struct span but)
 {
     const struct presence_call *call = &inquiry->call;
     int person = 0;
@@ -56,13 +57,16 @@ static void write_list(struct json_writer *writer, const struct inquiry *inquiry
     for (int i = 0; i < call->state_count && person < read->person_count; i++) {
         if (!span_equal(call->states[i].user, read->people[person].user))
             continue;
+        int64_t kept_ms = read->people[person++].seen_ms;
+        if (but.data && span_equal(call->states[i].user, but))
+            continue;
         json_writer_item(writer);
         json_writer_add(writer, "{");
-        write_state(writer, &call->states[i], read->people[person++].seen_ms);
+        json_writer_member_string(writer, "userId", call->states[i].user);
+        write_state(writer, &call->states[i], kept_ms);
         json_writer_add(writer, "}");
     }
     json_writer_add(writer, "]");
-    json_writer_member_string(writer, "next", inquiry->next);
 }
 
 static void answer_people(struct errand *errand)
@@ -72,7 +76,8 @@ static void answer_people(struct errand *errand)
     struct json_writer writer;
     json_writer_init(&writer, PRESENCE_ANSWER_BYTES_MAX);
     json_writer_add(&writer, "{");
-    write_list(&writer, inquiry, read);
+    write_list(&writer, inquiry, read, (struct span){NULL, 0});
+    json_writer_member_string(&writer, "next", inquiry->next);
     json_writer_member_id(&writer, "asOf", read->head);
     json_writer_add(&writer, "}");
     errand_answer(errand, 200, &writer, NULL);
@@ -87,6 +92,7 @@ static struct inquiry *inquiry_new(struct errand *errand, enum presence_action a
     if (!inquiry)
         return NULL;
     inquiry->errand = errand;
+    inquiry->on_done = answer_people;
     inquiry->call = (struct presence_call){
         .action = action,
         .home = errand->request->worker,
@@ -105,7 +111,7 @@ static void ask_people(struct inquiry *inquiry)
     struct errand *errand = inquiry->errand;
     int count = inquiry->call.state_count;
     if (errand->kind != ERRAND_IDLE) {
-        errand = errand_after(errand, answer_people);
+        errand = errand_after(errand, inquiry->on_done);
         if (!errand)
             return;
         errand->context = inquiry;
@@ -145,6 +151,89 @@ static void ask_hub(struct inquiry *inquiry)
 static void on_appended(struct errand *errand)
 {
     ask_hub(errand->context);
+}
+
+/* -- within other answers -------------------------------------------------------------------- */
+
+void presence_ask(struct errand *before, const struct span *users, int count,
+                  void (*on_done)(struct errand *errand))
+{
+    if (count == 0) {
+        on_done(before);
+        return;
+    }
+    struct inquiry *inquiry = inquiry_new(before, PRESENCE_STATES, count);
+    if (!inquiry) {
+        errand_refuse(before, ERR_MEMORY, NULL);
+        return;
+    }
+    for (int i = 0; i < count; i++)
+        inquiry->call.states[i].user = users[i];
+    inquiry->on_done = on_done;
+    ask_hub(inquiry);
+}
+
+const struct journal_read *presence_asked_of(const struct errand *errand)
+{
+    return errand->context ? &errand->before->read : &errand->read;
+}
+
+void presence_write_of(const struct errand *errand, struct json_writer *writer, struct span user)
+{
+    const struct inquiry *inquiry = errand->context;
+    int person = 0;
+    for (int i = 0; inquiry && i < inquiry->call.state_count; i++) {
+        const struct presence_state *state = &inquiry->call.states[i];
+        if (person == errand->read.person_count)
+            return;
+        if (!span_equal(state->user, errand->read.people[person].user))
+            continue;
+        if (span_equal(state->user, user)) {
+            json_writer_member(writer, "presence");
+            json_writer_add(writer, "{");
+            write_state(writer, state, errand->read.people[person].seen_ms);
+            json_writer_add(writer, "}");
+            return;
+        }
+        person++;
+    }
+}
+
+void presence_write_list(const struct errand *errand, struct json_writer *writer)
+{
+    if (errand->context)
+        write_list(writer, errand->context, &errand->read, errand->command.actor.user);
+    else
+        json_writer_add(writer, ",\"presence\":[]");
+}
+
+static int add_person(struct span *users, int count, struct span user)
+{
+    for (int i = 0; i < count; i++) {
+        if (span_equal(users[i], user))
+            return count;
+    }
+    users[count] = user;
+    return count + 1;
+}
+
+void presence_ask_of_pairs(struct errand *rooms, void (*on_done)(struct errand *errand))
+{
+    const struct journal_read *read = &rooms->read;
+    size_t size = 2 * (size_t)read->room_count + (size_t)read->partner_count;
+    struct span *users = arena_alloc(&rooms->request->arena, size * sizeof(*users) + 1);
+    int count = 0;
+    if (!users) {
+        errand_refuse(rooms, ERR_MEMORY, NULL);
+        return;
+    }
+    for (int i = 0; i < read->partner_count; i++)
+        count = add_person(users, count, read->partners[i]);
+    for (int i = 0; i < read->room_count; i++) {
+        for (int k = 0; read->rooms[i].pair && k < 2; k++)
+            count = add_person(users, count, read->rooms[i].pair[k].user);
+    }
+    presence_ask(rooms, users, count, on_done);
 }
 
 /* -- one's own ----------------------------------------------------------------------------- */

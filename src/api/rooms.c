@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "api/errand.h"
+#include "api/presence.h"
 #include "api/query.h"
 #include "api/shapes.h"
 #include "base/err.h"
@@ -22,13 +22,18 @@ static void answer_room(struct errand *errand, int status, const struct read_roo
     errand_answer(errand, status, &writer, status == 201 ? location : NULL);
 }
 
+static void answer_read(struct errand *errand)
+{
+    const struct journal_read *read = presence_asked_of(errand);
+    answer_room(errand, 200, &read->rooms[0], read->head);
+}
+
 static void on_read(struct errand *errand)
 {
-    const struct journal_read *read = &errand->read;
-    if (read->room_count == 0)
+    if (errand->read.room_count == 0)
         errand_refuse(errand, ERR_NOT_FOUND, NULL);
     else
-        answer_room(errand, 200, &read->rooms[0], read->head);
+        presence_ask_of_pairs(errand, answer_read);
 }
 
 void room_get(struct request *request)
@@ -181,11 +186,18 @@ void room_delete(struct request *request)
 
 /* --- direct rooms -------------------------------------------------------------------------- */
 
+static void answer_direct(struct errand *errand)
+{
+    const struct journal_read *read = presence_asked_of(errand);
+    const struct errand *opening = errand;
+    while (opening->before)
+        opening = opening->before;
+    answer_room(errand, opening->command.outcome.created ? 201 : 200, &read->rooms[0], read->head);
+}
+
 static void on_direct_read(struct errand *errand)
 {
-    const struct journal_read *read = &errand->read;
-    bool created = errand->before->command.outcome.created;
-    answer_room(errand, created ? 201 : 200, &read->rooms[0], read->head);
+    presence_ask_of_pairs(errand, answer_direct);
 }
 
 static void on_direct(struct errand *errand)
@@ -214,9 +226,9 @@ void direct_post(struct request *request)
 
 /* --- the user's rooms ---------------------------------------------------------------------- */
 
-static void on_rooms(struct errand *errand)
+static void answer_rooms(struct errand *errand)
 {
-    const struct journal_read *read = &errand->read;
+    const struct journal_read *read = presence_asked_of(errand);
     struct json_writer writer;
     json_writer_init(&writer, ANSWER_BYTES_MAX);
     json_writer_add(&writer, "{");
@@ -224,6 +236,11 @@ static void on_rooms(struct errand *errand)
     json_writer_member_id(&writer, "asOf", read->head);
     json_writer_add(&writer, "}");
     errand_answer(errand, 200, &writer, NULL);
+}
+
+static void on_rooms(struct errand *errand)
+{
+    presence_ask_of_pairs(errand, answer_rooms);
 }
 
 void rooms_get(struct request *request)

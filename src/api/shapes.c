@@ -1,5 +1,7 @@
 #include "api/shapes.h"
 
+#include "api/presence.h"
+
 #include "api/watchers.h"
 #include "base/err.h"
 #include "store/shape.h"
@@ -46,13 +48,17 @@ void shapes_write_person(struct json_writer *writer, struct span user, struct sp
 }
 
 /* The two of a direct room. */
-static void write_pair(struct json_writer *writer, const struct read_person_name *pair)
+static void write_pair(const struct errand *errand, struct json_writer *writer,
+                       const struct read_person_name *pair)
 {
     json_writer_member(writer, "members");
     json_writer_add(writer, "[");
     for (int i = 0; i < 2; i++) {
         json_writer_item(writer);
         shapes_write_person(writer, pair[i].user, pair[i].name, pair[i].data);
+        json_writer_reopen(writer);
+        presence_write_of(errand, writer, pair[i].user);
+        json_writer_add(writer, "}");
     }
     json_writer_add(writer, "]");
 }
@@ -65,7 +71,7 @@ void shapes_write_read_room(const struct errand *errand, struct json_writer *wri
     if (room->role != ROLE_NONE)
         json_writer_member_string(writer, "notify", span_text(notify_name(room->notify)));
     if (room->pair)
-        write_pair(writer, room->pair);
+        write_pair(errand, writer, room->pair);
     if (!event_id_is_none(room->marker.upto)) {
         json_writer_member_number(writer, "unread", room->marker.unread);
         json_writer_member_number(writer, "mentions", room->marker.mentions);

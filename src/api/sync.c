@@ -3,11 +3,11 @@
  *
  * The journal is asked in steps, each an errand of the same request:
  *
- *          open -> page -> page ... -> rooms -> answer
+ *          open -> page -> page ... -> rooms -> presence -> answer
  *
  * The rooms are read last, so that they contain every event that is given. */
 #include "api/blocks.h"
-#include "api/errand.h"
+#include "api/presence.h"
 #include "api/query.h"
 #include "api/shapes.h"
 #include "base/err.h"
@@ -102,22 +102,29 @@ static void write_events(struct json_writer *writer, const struct errand *errand
     json_writer_add(writer, "]");
 }
 
-static void on_rooms(struct errand *errand)
+static void answer(struct errand *errand)
 {
+    const struct journal_read *read = presence_asked_of(errand);
     struct found found = look_back(errand);
     struct json_writer writer;
     json_writer_init(&writer, ANSWER_BYTES_MAX);
     json_writer_add(&writer, "{");
-    shapes_write_rooms(errand, &writer, &errand->read);
+    shapes_write_rooms(errand, &writer, read);
+    presence_write_list(errand, &writer);
     write_events(&writer, errand, found.open);
     json_writer_member_id(&writer, "cursor", cursor_of(&found));
-    json_writer_member_number(&writer, "unread", errand->read.unread_sum);
-    json_writer_member_number(&writer, "mentions", errand->read.mention_sum);
+    json_writer_member_number(&writer, "unread", read->unread_sum);
+    json_writer_member_number(&writer, "mentions", read->mention_sum);
     if (has_more(&found))
         json_writer_add(&writer, ",\"more\":true");
-    json_writer_member_id(&writer, "asOf", errand->read.head);
+    json_writer_member_id(&writer, "asOf", read->head);
     json_writer_add(&writer, "}");
     errand_answer(errand, 200, &writer, NULL);
+}
+
+static void on_rooms(struct errand *errand)
+{
+    presence_ask_of_pairs(errand, answer);
 }
 
 /* -- the steps ---------------------------------------------------------------------------- */

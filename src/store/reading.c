@@ -253,6 +253,8 @@ int reading_read(struct ledger *ledger, const struct settings *settings, struct 
     read->people = NULL;
     read->bans = NULL;
     read->blocks = NULL;
+    read->partners = NULL;
+    read->partner_count = 0;
     read->presence = (struct read_presence){0};
     read->room_count = read->member_count = read->unread_count = read->receipt_count = 0;
     read->person_count = read->ban_count = read->block_count = 0;

@@ -54,6 +54,25 @@ static int add_room(struct changed_walk *walk, const struct room_of_user *of,
                : reading_details(walk->ledger, &of->room, walk->user, false, arena, found);
 }
 
+static int add_partner(struct changed_walk *walk, const struct room_of_user *of)
+{
+    struct journal_read *read = walk->read;
+    struct arena *arena = &read->request.arena;
+    struct read_room found;
+    if (of->room.info.kind != ROOM_DIRECT || read->partner_count == PRESENCE_SNAPSHOT_MAX)
+        return 0;
+    if (!read->partners)
+        read->partners = arena_alloc(arena, PRESENCE_SNAPSHOT_MAX * sizeof(*read->partners));
+    if (!read->partners)
+        return ERR_MEMORY;
+    int err = reading_pair(walk->ledger, of->room.place, arena, &found);
+    for (int i = 0; i < 2 && !err; i++) {
+        if (!span_equal(found.pair[i].user, read->actor.user))
+            read->partners[read->partner_count++] = found.pair[i].user;
+    }
+    return err;
+}
+
 static int visit(void *context, const struct room_of_user *of)
 {
     struct changed_walk *walk = context;
@@ -64,7 +83,9 @@ static int visit(void *context, const struct room_of_user *of)
         return err;
     walk->read->unread_sum += marker.unread;
     walk->read->mention_sum += marker.mentions;
-    err = has_changed(walk, of->room.place, &changed);
+    err = add_partner(walk, of);
+    if (!err)
+        err = has_changed(walk, of->room.place, &changed);
     return err || !changed ? err : add_room(walk, of, &marker);
 }
 

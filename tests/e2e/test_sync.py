@@ -114,3 +114,26 @@ def test_many_rooms(server, names):
     more = owner.get(f"/v1/rooms?from={answer['next']}").expect(200).json
     assert [room["roomId"] for room in more["rooms"]] == made[100:]
     assert room_path(made[0])
+
+
+def test_direct_partners(server, names):
+    one, other, third = (server.user(names(stem), name=stem) for stem in ("one", "other", "third"))
+    opened = one.post(f"/v1/direct/{other.name}").expect(201).json
+    one.post(f"/v1/direct/{third.name}").expect(201)
+    with other.stream() as stream:
+        stream.open()
+        answer = sync(one)
+        shown = {person["userId"]: person for person in answer["presence"]}
+        assert shown.keys() >= {other.name, third.name}
+        assert shown[other.name]["status"] == "online" and shown[other.name]["lastSeen"] > 0
+        assert shown[third.name] == {"userId": third.name, "status": "offline", "activity": None,
+                                     "lastSeen": None}
+        for room in (one.get(room_path(opened["roomId"])).expect(200).json,
+                     one.post(f"/v1/direct/{other.name}").expect(200).json,
+                     *(room for room in one.get("/v1/rooms").expect(200).json["rooms"]
+                       if room["roomId"] == opened["roomId"])):
+            members = {member["userId"]: member for member in room["members"]}
+            assert members[other.name]["presence"]["status"] == "online"
+            assert members[one.name]["userData"] == {"name": "one"}
+            assert members[one.name]["presence"]["status"] == "offline"
+        assert sync(one, answer["cursor"])["presence"] == answer["presence"]
