@@ -15,7 +15,8 @@
  *        partly written and what stands up to the last frame that no replay brings again
  *        (history, blocks of the session's own). The replay begins again after the last event
  *        that the reader took or will take: from the ring of recent frames if it reaches so far,
- *        else from the journal's pages. That is the whole back-pressure.
+ *        else from the journal's pages. That is the whole back-pressure. A queue that holds what
+ *        a message said that is deleted is dropped likewise.
  *        An ephemeral frame that tells a state (who is online, who types, how far one has read)
  *        and finds no room is held back, the newest of each, and queued once the queue is empty.
  * BOUNDS queue_bytes_max (one frame is always taken, so that a large one passes); of HELD_MAX

@@ -58,7 +58,6 @@ static void fall_back(struct subscriber *subscriber)
 {
     uint32_t keep = count_kept(subscriber);
     struct event_id from = subscriber->taken;
-    metric_add(METRIC_QUEUE_OVERFLOWS, 1);
     for (uint32_t i = 0; i < keep; i++) {
         queued_frame kept = subscriber_peek(subscriber, i);
         if (!queued_without_id(kept) && event_id_compare(queued_get(kept)->id, from) > 0)
@@ -88,6 +87,19 @@ bool queue_has_room(const struct subscriber *subscriber, const struct frame *fra
            subscriber->queue_bytes + frame->size <= subscriber->realm->hall->limits.queue_bytes_max;
 }
 
+/* Does the queue hold what the message said that `deletion` tells the end of? */
+static bool holds_content(const struct subscriber *subscriber, const struct frame *deletion)
+{
+    for (uint32_t i = subscriber->queue_count; i-- > 0;) {
+        const struct frame *frame = queued_get(subscriber_peek(subscriber, i));
+        if (event_id_compare(frame->id, deletion->target) == 0 ||
+            (frame->type == EVENT_MESSAGE_EDITED &&
+             event_id_compare(frame->target, deletion->target) == 0))
+            return true;
+    }
+    return false;
+}
+
 /* A dispatched frame that this subscriber may see. */
 void push_live(struct subscriber *subscriber, struct frame *frame)
 {
@@ -106,12 +118,15 @@ void push_live(struct subscriber *subscriber, struct frame *frame)
     if (durable && event_id_compare(frame->id, subscriber->position) <= 0)
         return;
     frame = version_for(frame, subscriber);
-    bool queued = queue_has_room(subscriber, frame) &&
+    bool erases = frame->type == EVENT_MESSAGE_DELETED && holds_content(subscriber, frame);
+    bool queued = !erases && queue_has_room(subscriber, frame) &&
                   subscriber_push_own(subscriber, frame, false) == 0;
-    if (durable && queued)
+    if (durable && queued) {
         subscriber->position = frame->id;
-    else if (durable)
+    } else if (durable) {
+        metric_add(METRIC_QUEUE_OVERFLOWS, !erases);
         fall_back(subscriber);
+    }
 }
 
 void hall_tell(struct subscriber *subscriber, struct frame *frame)
