@@ -41,15 +41,16 @@ class Entry:
         return {**body, "deleted": True}
 
     def forms(self, user, replayed, gone_before):
-        """What it may look like to the user. `replayed`: other than when it was made. Content
-        deleted before the entry numbered `gone_before` may not be shown any more."""
+        """What it may look like to the user. `replayed`: other than when it was made; so is what
+        waits for a reader when it is deleted. Content deleted before the entry numbered
+        `gone_before` may not be shown any more."""
         deleted_at = self.message.deleted_at if self.message else None
         bodies = [self.body]
-        if replayed:
+        if replayed or deleted_at is not None:
             bodies += self.other_bodies
-            if deleted_at is not None:
-                erased = self.erased()
-                bodies = [erased] if deleted_at < gone_before else [*bodies, erased]
+        if deleted_at is not None:
+            erased = self.erased()
+            bodies = [erased] if deleted_at < gone_before else [*bodies, erased]
         return [self._shown(body, user) for body in bodies]
 
     def __repr__(self):

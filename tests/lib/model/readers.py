@@ -156,6 +156,7 @@ class PollReader(Reader):
     """A chain of polls. Each is held against what was due from its cursor on."""
 
     is_open = True
+    drained = True            # nothing was left to be given
 
     def __init__(self, game, user, **more):
         super().__init__(game, user, **more)
@@ -165,8 +166,8 @@ class PollReader(Reader):
         """`lose`: the answer does not arrive; the cursor stays."""
         start = self.game.journal.index_of.get(self.poller.cursor)
         self.begin(start)
-        if self.session:
-            self.life.opened_at = 0  # its queue keeps what was there when it came
+        if self.session and not self.drained:
+            self.life.opened_at = 0  # the rest of a replay, as it was when the last poll came
         before = self.poller.cursor
         self.poller.session = self.session
         events = self.poller.once(wait=wait, limit=limit)
@@ -182,6 +183,7 @@ class PollReader(Reader):
             else:
                 assert event["type"] in OF_THE_STREAM | SIGNALS, f"{self}: {event}"
         self._check_cursor(start, place)
+        self.drained = lose or place == len(self.life.due)
         if lose:
             self.poller.cursor = before
         return place
