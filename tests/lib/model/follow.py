@@ -13,6 +13,7 @@ class Life:
         self.realm, self.user, self.session = realm, user, session
         self.follows_all = follows_all
         self.opened_at = len(realm.journal.entries)
+        self.queued_at = None      # of a session with a queue: see _gone_before
         self.is_live = False       # from here on what comes is as it was made
         self.due = []              # (entry, replayed)
         self.denied = []           # (room, code)
@@ -102,4 +103,13 @@ class Life:
     def forms(self, index):
         """What the durable event at this place of the stream may look like."""
         entry, replayed = self.due[index]
-        return entry.forms(self.user.name, replayed, self.opened_at)
+        return entry.forms(self.user.name, replayed, self._gone_before(entry))
+
+    def _gone_before(self, entry):
+        """What is deleted before that entry must not be shown. A queue gives up what it holds
+        when it is told of the deletion, unless a replay is not through yet."""
+        if self.queued_at is None:
+            return self.opened_at
+        deleted_at = entry.message.deleted_at if entry.message else None
+        told = deleted_at is not None and self._sees_own(self.realm.journal.entries[deleted_at])
+        return self.queued_at if told else 0
