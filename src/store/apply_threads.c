@@ -25,7 +25,8 @@ int act_uncount_reply(struct act *act, const struct ledger_event *message)
     int err =
         ledger->ops->message_find(ledger, message->place, message->thread_id, &scratch, &root);
     arena_fini(&scratch);
-    if (!err)
+    /* A reply that stood there before the message of that name was never counted. */
+    if (!err && event_id_compare(root.id, message->id) <= 0)
         err = ledger->ops->replies_add(ledger, message->place, root.id, -1);
     return err == ERR_NOT_FOUND ? 0 : err;
 }

@@ -220,3 +220,13 @@ def test_a_thread_outlives_its_trimmed_root(start):
     if gone.status == 404:  # trimming comes when it comes
         owner.send(room, threadId="root", messageId="last")
     assert owner.get(room_path(room, "messages") + "?thread=root").json["messages"]
+
+
+def test_a_reply_older_than_what_it_answers_is_not_counted(room):
+    owner, member, _, name = room
+    member.send(name, "early", messageId="early", threadId="root")
+    owner.send(name, "root", messageId="root")
+    member.delete(room_path(name, "messages", "early")).expect(200)
+    assert "replyCount" not in owner.get(room_path(name, "messages", "root")).json
+    member.send(name, "late", threadId="root")
+    assert owner.get(room_path(name, "messages", "root")).json["replyCount"] == 1
