@@ -6,6 +6,14 @@ from .readers import check_event
 from .realm import Refusal
 
 
+def drop_passing(room):
+    """What is no part of the journal: who watches, and who of a direct room is there."""
+    room.pop("watchers", None)
+    if room.get("kind") == "direct":
+        for member in room.get("members", ()):
+            member.pop("presence", None)
+
+
 class Checks:
     """Of one user, by requests of the user's own."""
 
@@ -30,9 +38,10 @@ class Checks:
 
     @staticmethod
     def _drop_watchers(got):
-        """They are counted elsewhere, and come and go by themselves."""
+        """And who is there: both come and go by themselves."""
+        got.pop("presence", None)
         for room in [got, *got.get("rooms", ())]:
-            room.pop("watchers", None)
+            drop_passing(room)
 
     # -- rooms -------------------------------------------------------------------------------
 

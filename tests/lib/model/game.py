@@ -4,7 +4,7 @@ from collections import deque
 
 from ..sse import id_key
 from .cells import difference, learn
-from .checks import Checks
+from .checks import Checks, drop_passing
 from .people import People
 from .plays import DEVICES, WITH_AS_OF, Dice, Play
 from .readers import PollReader, SseReader, history_probe, poll_probe, probe
@@ -69,7 +69,7 @@ class Game:
             return
         if play.kind in WITH_AS_OF:
             expected = {**expected, "asOf": self.journal.head}
-        got.pop("watchers", None)
+        drop_passing(got)
         found = difference(expected, got, "answer")
         assert status == expected_status and not found, \
             f"{play}\n  {expected_status} expected, got {status}; {found}" \
