@@ -12,6 +12,8 @@ export class Status {
     #people;
     #onChange;
     #reported = 'online'; // of this session; what a new one begins with
+    #told = 'online';     // what the server knows of it; null: uncertain
+    #telling = Promise.resolve();
     #timer = null;
 
     constructor(tidings, people, onChange) {
@@ -50,14 +52,14 @@ export class Status {
     #report(status) {
         if (status !== this.#reported) {
             this.#reported = status;
-            this.#put();
+            this.#tell();
         }
     }
 
-    /** The stream is new: it counts as online until it says otherwise. */
+    /** The stream is new: it counts as online, or as what the one before it was known to report. */
     onConnected() {
-        if (this.#reported !== 'online') {
-            this.#put();
+        if (this.#reported !== 'online' || this.#told !== 'online') {
+            this.#tell();
         }
     }
 
@@ -80,10 +82,15 @@ export class Status {
         this.#onChange();
     }
 
-    #put() {
-        this.#tidings.request('PUT', '/v1/presence', { status: this.#reported },
-            { 'X-Tidings-Session': this.#tidings.session })
-            .catch(() => {}); // told again with the next stream
+    /** One after the other: the last word is the newest. */
+    #tell() {
+        this.#telling = this.#telling.then(async () => {
+            const status = this.#reported;
+            this.#told = null;
+            await this.#tidings.request('PUT', '/v1/presence', { status },
+                { 'X-Tidings-Session': this.#tidings.session });
+            this.#told = status;
+        }).catch(() => {}); // not now: told with the next stream
     }
 
     // ---- What we choose --------------------------------------------------------------------
