@@ -7,7 +7,11 @@ import { changeMessage, countReply, isAbove } from './timeline.js';
 /** One event of the stream. True if something may look otherwise now. */
 export function applyEvent(rooms, event) {
     const change = changes[event.type];
-    return change ? change(rooms, event, rooms.get(event.roomId)) !== false : false;
+    const room = rooms.get(event.roomId);
+    if (room && event.id) {
+        room.givenTo = event.id;
+    }
+    return change ? change(rooms, event, room) !== false : false;
 }
 
 const changes = {
@@ -26,15 +30,18 @@ const changes = {
             rooms.remember(event);
             room.copiesOf(event.threadId).forEach(root => countReply(root, event, +1));
             room.timelineOf(event)?.insert(message);
-        } else if (room.insert(message) && !room.loaded) {
-            room.trim();
+        } else {
+            room.insert(message);
         }
         if (event.sender?.userId !== rooms.me) {
             room.count(event, event.id ? room.find(event.messageId) : null);
             room.putMarker(event.sender?.userId, 'read', event.id); // who writes has read
-        } else if (isAbove(event.id, room.countedTo)) {
-            room.countedTo = event.id;
+        } else if (event.id) {
+            room.countedTo = isAbove(event.id, room.countedTo) ? event.id : room.countedTo;
             room.moveMarker(event.id);
+        }
+        if (!room.loaded) {
+            room.trim();
         }
         return true;
     },

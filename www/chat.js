@@ -34,6 +34,7 @@ const MAY_COME_BACK = ['replaced', 'too_many_sessions'];
 const BANNER_AFTER_MS = 1_500; // a short break is nobody's business
 
 const device = storage.deviceName();
+const recounted = new Set(); // rooms that the server is asked about
 const rooms = new Rooms();
 const tidings = new Tidings({ getToken: developmentToken, onEvent, onState });
 const talk = new Talk(tidings, rooms);
@@ -136,12 +137,10 @@ function checkCounts() {
 
 /** Only the server can tell how much of a room is unread. */
 async function recount(room) {
-    room.doubtful = false;
-    try {
-        rooms.putRoom(await tidings.request('GET', `/v1/rooms/${encodeURIComponent(room.id)}`));
-    } catch {
-        room.doubtful = true; // asked again at the next event of it
-    }
+    recounted.add(room);
+    await tidings.request('GET', `/v1/rooms/${encodeURIComponent(room.id)}`)
+        .then(info => rooms.putRoom(info)).catch(() => {}); // asked again at its next event
+    recounted.delete(room);
     talk.changed();
 }
 
@@ -175,7 +174,7 @@ function onEvent(event) {
         status.onCaughtUp(rooms.partners);
         checkCounts();
     }
-    if (room?.doubtful) {
+    if (room?.doubtful && !recounted.has(room)) {
         recount(room);
     }
     if ((rooms.get(talk.wanted) ?? null) !== talk.room) {

@@ -20,6 +20,7 @@ export class Room extends Timeline {
     members = null;       // Map of userId -> member once it has been read, at most 500
     markers = new Map();  // userId -> {read, delivered}, as far as heard
     readUpTo = null;      // our own
+    givenTo = null;       // the last event of it that the stream has brought
     countedTo = null;     // up to which event `#counted` is true
     doubtful = false;     // it may be wrong by now: the server is to be asked
     online = null;        // how many are there, in rooms too large to tell who
@@ -157,6 +158,7 @@ export class Room extends Timeline {
         this.countedTo = asOf;
         this.readUpTo = readUpTo;
         this.#counted = { unread, mentions: mentions ?? 0 };
+        this.doubtful = false;
     }
 
     /**
@@ -176,21 +178,39 @@ export class Room extends Timeline {
         const is = weigh();
         const { unread, mentions } = this.#counted;
         this.countedTo = event.id;
-        this.doubtful ||= !known && unread > 0 && CHANGES_COUNT.includes(event.type);
+        this.doubtful ||= !known && unread > 0 && CHANGES_COUNT.includes(event.type)
+            && !this.covers(this.readUpTo);
         this.#counted = { unread: Math.max(0, unread + is[0] - was[0]),
             mentions: Math.max(0, mentions + is[1] - was[1]) };
     }
 
     /** Our marker is there now, or was before. `told` is what the server said of the rest. */
     moveMarker(upTo, told = { unread: 0, mentions: 0 }) {
-        if (isAbove(this.readUpTo, upTo)) {
+        if (!isAbove(upTo, this.readUpTo)) {
             return;
         }
         this.readUpTo = upTo;
+        this.doubtful = true;
         const rest = this.#unreadHere; // may be more than the server had counted
         this.#counted = { unread: Math.max(rest.length, told.unread ?? 0),
             mentions: Math.max(rest.filter(item => this.mentionsMe(item)).length,
                 told.mentions ?? 0) };
+        this.#settle();
+    }
+
+    /** Where all of the unread is here, and no later count is, that is the count. */
+    #settle() {
+        const knownTo = isAbove(this.asOf, this.givenTo) ? this.asOf : this.givenTo;
+        if (this.covers(this.readUpTo) && !isAbove(this.countedTo, knownTo)) {
+            this.#counted = { unread: this.unread, mentions: this.mentions };
+            this.countedTo = knownTo;
+            this.doubtful = false;
+        }
+    }
+
+    trim(count) {
+        this.#settle(); // what goes was counted
+        super.trim(count);
     }
 
     /** All of it has been seen: up to which id, if that is news. */
@@ -284,7 +304,7 @@ export class Rooms {
         this.#recent = [];
         for (const room of this.#rooms.values()) {
             room.forgetAll();
-            room.info.asOf = room.countedTo = room.readUpTo = null;
+            room.info.asOf = room.countedTo = room.readUpTo = room.givenTo = null;
             room.info.lastMessage = null;
             room.markers.clear();
         }
@@ -307,9 +327,16 @@ export class Rooms {
                 this.#putRead(room, timeline, { ...message, asOf: page.asOf });
             }
         }
+        const own = page.messages.find(message => message.sender?.userId === this.me);
+        if (!timeline.loaded) {
+            timeline.asOf = page.asOf;
+        }
         timeline.before = page.nextBefore ?? null;
         timeline.complete = !page.nextBefore;
         timeline.loaded = true;
+        if (own) {
+            room.moveMarker(own.id); // sending moves it
+        }
     }
 
     #putRead(room, timeline, message) {

@@ -22,6 +22,7 @@ export class Timeline {
     pending = [];         // our own without an answer: {messageId, text, sentAt, error?}
     loaded = false;       // a page of history has been read since the last reset
     complete = false;
+    asOf = null;          // up to which event its newest page is true
     before = null;        // where the page before what is here begins, if an answer told it
     newFrom = null;       // where the line "New" stands while it is open
 

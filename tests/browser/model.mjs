@@ -3,7 +3,7 @@
 //   node model.mjs '{"origin"}'
 import { run, say, spec } from './person.mjs';
 
-const ROUNDS = 300;
+const ROUNDS = 3000;
 
 /** Runs in the page. Gives the first difference, or null. */
 async function compare(rounds) {
@@ -130,16 +130,19 @@ async function compare(rounds) {
         rooms.putPage(room, room, answer.page);
       } else if (answer.event) {
         applyEvent(rooms, answer.event);
+        askIfDoubtful();
       } else {
         rooms.putRoom(answer.info);
       }
     };
+    const askIfDoubtful = () => { // as chat.js does after each event
+      if (room.doubtful && !answers.some((answer) => answer.asked)) {
+        answers.push({ info: info(), asked: true });
+      }
+    };
     const give = () => {
       applyEvent(rooms, truth.events[given++]);
-      if (room.doubtful) { // chat.js asks when it cannot know
-        room.doubtful = false;
-        answers.push({ info: info() });
-      }
+      askIfDoubtful();
     };
     for (let step = 0; step < 60; step++) {
       switch (random(8)) {
@@ -156,6 +159,7 @@ async function compare(rounds) {
       if (answers.length && (random(2) || given === truth.events.length)) receive();
       else give();
     }
+    if (room.doubtful) rooms.putRoom(info()); // it would be asked at the next event
     const expected = [...truth.messages.values()].filter((each) => !each.threadId)
       .map((each) => shape(truth.describe(each)));
     const found = room.messages.filter((each) => each.messageId).map(shape);
