@@ -14,7 +14,9 @@ const READERS_SHOWN = 5;
 export function drawMessages(list, scene, act) {
     const { timeline, rooms } = scene;
     const rows = [];
-    const items = [...timeline.messages, ...timeline.pending];
+    const stored = scene.room.isDirect // of two, nobody comes or goes
+        ? timeline.messages.filter(item => item.messageId) : timeline.messages;
+    const items = [...stored, ...timeline.pending];
     const readers = scene.room.isDirect || scene.inThread ? new Map() : readersByItem(scene);
     let marked = !timeline.newFrom;
     items.forEach((item, at) => {

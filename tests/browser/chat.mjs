@@ -133,6 +133,7 @@ async function roomOfTwo(alice, bob) {
   await alice.chooseMember('Bob', 'Write to them');
   await alice.has(alice.page.locator('#room-title', { hasText: /^Bob$/ }));
   await alice.has('#room-dot[data-status=online]');
+  await alice.lacks('#list .line.note');
   await alice.send('Psst');
   await bob.has(bob.room('Alice').locator('.unread', { hasText: /^1$/ }));
   await alice.has(alice.message('Psst').locator('.ticks[title=Delivered]'));
