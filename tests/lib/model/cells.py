@@ -17,8 +17,21 @@ class Cell:
         return f"<{self.kind.__name__} {self.value}>"
 
 
+class OneOf:
+    """A value that is not known exactly."""
+
+    def __init__(self, *values):
+        self.values = values
+
+    def __repr__(self):
+        return f"<one of {self.values}>"
+
+
 def difference(expected, got, place=""):
     """None, or a text that says where the two differ. Teaches nothing."""
+    if isinstance(expected, OneOf):
+        found = got in expected.values or type(got) in expected.values
+        return None if found else f"{place}: {expected} expected, not {got!r}"
     if isinstance(expected, Cell):
         if type(got) is not expected.kind or expected.value not in (None, got):
             return f"{place}: {expected.value!r} expected, not {got!r}"

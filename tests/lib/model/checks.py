@@ -6,12 +6,9 @@ from .readers import check_event
 from .realm import Refusal
 
 
-def drop_passing(room):
-    """What is no part of the journal: who watches, and who of a direct room is there."""
+def drop_watchers(room):
+    """Who watches is counted elsewhere, and comes and goes."""
     room.pop("watchers", None)
-    if room.get("kind") == "direct":
-        for member in room.get("members", ()):
-            member.pop("presence", None)
 
 
 class Checks:
@@ -33,21 +30,20 @@ class Checks:
             return
         assert answer.status == 200, f"{what}: {answer}"
         got = answer.json
-        self._drop_watchers(got)
+        self.drop_watchers_of(got)
         match(expected, got, what)
 
     @staticmethod
-    def _drop_watchers(got):
-        """And who is there: both come and go by themselves."""
-        got.pop("presence", None)
+    def drop_watchers_of(got):
         for room in [got, *got.get("rooms", ())]:
-            drop_passing(room)
+            drop_watchers(room)
 
     # -- rooms -------------------------------------------------------------------------------
 
     def room_shape(self, room, listed=False):
         return {**self.realm.own_shape(self.user, room), **self.realm.marker(self.user, room),
-                **self.realm.last_message(self.user, room, listed), **self.realm.pair_shape(room)}
+                **self.realm.last_message(self.user, room, listed),
+                **self.realm.pair_presence(self.user, room)}
 
     def room(self, name):
         self.ask(path("v1", "rooms", name),
@@ -91,6 +87,19 @@ class Checks:
         other = self.dice.user().name
         self.ask(path("v1", "blocks", other), lambda: self.realm.block(self.user, other))
 
+    def presence(self):
+        users = list(self.realm.users.values())
+        self.ask(path("v1", "presence", users=",".join(user.name for user in users)),
+                 lambda: self.realm.presence_list(self.user, users))
+
+    def room_presence(self, name):
+        def expect():
+            room = self.realm.readable(self.user, name)
+            quiet = len(room.members) > self.realm.quiet_limit
+            users = [] if quiet else [room.members[one].user for one in sorted(room.members)]
+            return self.realm.presence_list(self.user, users)
+        self.ask(path("v1", "rooms", name, "presence"), expect)
+
     # -- what was missed ---------------------------------------------------------------------
 
     def sync(self):
@@ -113,8 +122,13 @@ class Checks:
         if not more:
             match(self.game.journal.head, cursor, f"GET {target}: cursor")
         own = [room for room in self.own_rooms() if self._has_changed(room, since)]
-        self._drop_watchers(got)
+        self.drop_watchers_of(got)
+        partners = {room.partner(self.user).name for room in self.own_rooms() if room.pair}
+        presence = [{"userId": name, **self.realm.presence_of(self.realm.users[name])}
+                    for name in sorted(partners)]
+        got["presence"].sort(key=lambda one: one["userId"])
         match({"rooms": [self.room_shape(room, listed=True) for room in own], **more,
+               "presence": presence,
                **self.realm.sums(self.user), "asOf": self.game.journal.head},
               got, f"{self.user.name}: GET {target}")
         return cursor
@@ -214,10 +228,12 @@ class Checks:
         self.rooms()
         self.unread()
         self.blocks()
+        self.presence()
         for name in self.game.rooms:
             self.room(name)
             self.members(name)
             self.bans(name)
+            self.room_presence(name)
             for _ in range(3):
                 self.history(name)
             room = self.realm.rooms.get(name)

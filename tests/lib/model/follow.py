@@ -18,6 +18,7 @@ class Life:
         self.due = []              # (entry, replayed)
         self.denied = []           # (room, code)
         self.whispers = {}         # messageId -> (whisper, certain: it has to come)
+        self.markers = {}          # room -> how far its reader has told to have read
         self.watched = {}
         for name in names:
             self._begin(name)
@@ -73,6 +74,10 @@ class Life:
         seen = self._is_followed(room) and self.user.name in whisper.seers
         if (seen or self.watched.get(room.id)) and not self._is_spared(whisper):
             self.whispers[whisper.event["messageId"]] = whisper, self.is_live
+
+    def on_marker(self, room, user, entry):
+        if user is self.user and self.follows_all and self.is_live:
+            self.markers[room] = entry
 
     def _deny(self, room, code):
         self.denied.append((room.id, code))

@@ -2,9 +2,10 @@
 import time
 from collections import deque
 
+from ..http import wait_until
 from ..sse import id_key
 from .cells import difference, learn
-from .checks import Checks, drop_passing
+from .checks import Checks, drop_watchers
 from .people import People
 from .plays import DEVICES, WITH_AS_OF, Dice, Play
 from .readers import PollReader, SseReader, history_probe, poll_probe, probe
@@ -28,6 +29,7 @@ class Game:
         self.users = [User(**one) for one in USERS]
         self.service = User(**SERVICE)
         self.realm = People([*self.users, self.service], QUIET_LIMIT)
+        self.realm.is_here = self.is_here
         self.journal = self.realm.journal
         self.rooms = list(ROOMS)   # and direct ones, as they come
         self.dice = Dice(chance, self.realm, self.rooms)
@@ -45,6 +47,10 @@ class Game:
                                 for room, rights in user.grants.items()] or None}
             self.clients[user.name] = self.server.user(user.name, **claims)
         return self.clients[user.name]
+
+    def is_here(self, user):
+        return any(reader.user is user and isinstance(reader, SseReader) and reader.is_open and
+                   reader.life.is_live for reader in self.readers)
 
     # -- commands ----------------------------------------------------------------------------
 
@@ -69,7 +75,7 @@ class Game:
             return
         if play.kind in WITH_AS_OF:
             expected = {**expected, "asOf": self.journal.head}
-        drop_passing(got)
+        drop_watchers(got)
         found = difference(expected, got, "answer")
         assert status == expected_status and not found, \
             f"{play}\n  {expected_status} expected, got {status}; {found}" \
@@ -263,6 +269,9 @@ class Game:
             if not reader.is_open:
                 self._come(reader)
         self.compare()
+        for reader in self.readers:
+            if isinstance(reader, SseReader):
+                wait_until(reader.are_markers_told, f"{reader}: its own markers")
         for user in self.users:
             Checks(self, user).everything()
         for reader in self.readers:

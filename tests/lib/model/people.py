@@ -1,7 +1,7 @@
 """Who is in a room: the commands of those who run it, by the protocol's rules."""
 import time
 
-from .cells import Cell
+from .cells import Cell, OneOf
 from .realm import LAST_OWNER, NOT_ALLOWED, NOT_FOUND, RANKS, Refusal, Room
 from .talk import Talk
 
@@ -124,7 +124,8 @@ class People(Talk):
         return 201, self.direct_shape(user, room)
 
     def direct_shape(self, user, room):
-        return {**self.own_shape(user, room), **self.pair_shape(room), **self.marker(user, room),
+        return {**self.own_shape(user, room), **self.pair_presence(user, room),
+                **self.marker(user, room),
                 **self.last_message(user, room)}
 
     @staticmethod
@@ -132,6 +133,15 @@ class People(Talk):
         pair = sorted(room.pair or (), key=lambda user: user.name)
         members = [{"userId": user.name, **user.user_data()} for user in pair]
         return {"members": members} if members else {}
+
+    def pair_presence(self, user, room):
+        """How the two are, as one of them is told."""
+        shape = self.pair_shape(room)
+        for member in shape.get("members", ()):
+            other = self.users[member["userId"]]
+            if self.are_acquainted(user, other):
+                member["presence"] = self.presence_of(other)
+        return shape
 
     @staticmethod
     def _check_other(user, userId):
@@ -153,3 +163,31 @@ class People(Talk):
         if userId not in user.blocks:
             raise Refusal(*NOT_FOUND)
         return user.blocks[userId]
+
+    # -- presence ----------------------------------------------------------------------------
+
+    def is_here(self, user):
+        """Whether a session of the user is certainly there; the game knows."""
+        return False
+
+    def presence_of(self, user):
+        """One who has gone is shown for a while as if still there."""
+        shown, activity = user.choice or "online", user.activity
+        if shown == "offline":
+            activity = None
+        elif not self.is_here(user):
+            shown, activity = OneOf(shown, "offline"), OneOf(activity, None)
+        return {"status": shown, "activity": activity, "lastSeen": OneOf(int, None)}
+
+    def status_change(self, user, status, choice, activity=None, spared=None):
+        user.choice, user.activity = status, activity
+        return 200, {"presence": [{"userId": user.name, **self.presence_of(user)}]}
+
+    def are_acquainted(self, user, other):
+        return user is other or any(user.name in room.members and other.name in room.members
+                                    for room in self.rooms.values())
+
+    def presence_list(self, user, others):
+        """Of those that the user may know about."""
+        return {"presence": [{"userId": other.name, **self.presence_of(other)}
+                             for other in others if self.are_acquainted(user, other)]}

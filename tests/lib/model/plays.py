@@ -25,6 +25,7 @@ ROUTES = {
     "add_members": ("POST", ROOM + "/members"),
     "put_member": ("PUT", MEMBER),
     "remove_member": ("DELETE", MEMBER),
+    "status_change": ("PUT", "/v1/presence"),
     "open_direct": ("POST", "/v1/direct/{userId}"),
     "block_user": ("PUT", "/v1/blocks/{userId}"),
     "unblock_user": ("DELETE", "/v1/blocks/{userId}"),
@@ -79,7 +80,8 @@ class Dice:
                "add_reaction": 8, "remove_reaction": 4, "read": 8, "ack": 2,
                "put_room": 5, "delete_room": 0.4, "join_room": 10, "leave_room": 4,
                "add_members": 3, "put_member": 6, "remove_member": 4, "ban_member": 3,
-               "lift_ban": 3, "open_direct": 2, "block_user": 1, "unblock_user": 1.5}
+               "lift_ban": 3, "open_direct": 2, "block_user": 1, "unblock_user": 1.5,
+               "status_change": 1.5}
 
     def __init__(self, chance, realm, rooms):
         self.chance, self.realm, self.rooms = chance, realm, rooms
@@ -298,3 +300,9 @@ class Dice:
     def _unblock_user(self, name, room, user):
         by = user or self.user()
         return Play("unblock_user", by, userId=self.pick(by.blocks, self.user().name))
+
+    def _status_change(self, name, room, user):
+        status = self.pick(("online", "away", "busy", "offline", None))
+        activity = {"activity": self.pick(("writing", "é" * 64))} if self.likely(40) and status \
+            else {}
+        return Play("status_change", user or self.user(), status=status, choice=True, **activity)

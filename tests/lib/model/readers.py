@@ -5,8 +5,8 @@ from .follow import Life
 
 WAIT = 30  # seconds; a hang, never a measure of speed
 OF_THE_STREAM = {"connected", "caught_up", "heartbeat", "room_denied", "reconnect"}
-SIGNALS = {"presence_update", "user_typing", "user_stopped_typing", "here_update", "room_stats",
-           "message_read", "message_delivered"}
+RECEIPTS = {"message_read", "message_delivered"}
+SIGNALS = {"presence_update", "user_typing", "user_stopped_typing", "here_update", "room_stats"}
 
 
 def is_durable(event):
@@ -72,7 +72,7 @@ class SseReader(Reader):
         match(self._id_at(start), connected["cursor"], f"{self}: cursor")
         self.begin(start)
         self.game.check_connected(self.user, connected.data)
-        self.checked, self.place = 0, 1
+        self.checked, self.place, self.receipts = 0, 1, {}
         self.game.journal.followers.append(self.life)
         if caught_up or self.names:
             self.wait_until_live()
@@ -116,8 +116,34 @@ class SseReader(Reader):
             check_event(self.life, self.checked, event.data, self)
             assert event.id == event["id"], f"{self}: {event}"
             self.checked += 1
+        elif event.type in RECEIPTS:
+            self._note_receipt(event.data)
         else:
             assert event.type in OF_THE_STREAM | SIGNALS, f"{self}: {event}"
+
+    def _note_receipt(self, event):
+        """Markers only move forward, and never beyond what the member has told."""
+        upto = self.game.journal.index_of.get(event["upTo"])
+        room = self.game.realm.rooms.get(event["roomId"])
+        member = room.members.get(event["userId"]) if room else None
+        own = event["userId"] == self.user.name and event["type"] == "message_read"
+        assert ("unread" in event) == own, f"{self}: {event}"
+        if upto is None:
+            return
+        if member and event["type"] == "message_read":
+            assert upto <= member.read.index, f"{self}: {event}, {member.read} at most"
+        name = event["type"], event["roomId"], event["userId"]
+        assert upto >= self.receipts.get(name, -1), f"{self}: {event} goes back"
+        self.receipts[name] = upto
+
+    def are_markers_told(self):
+        """Of the rooms that the user is still in."""
+        self.read()
+        name = self.user.name
+        return all(self.receipts.get(("message_read", room.id, name)) == entry.index
+                   for room, entry in self.life.markers.items()
+                   if not room.deleted and name in room.members and
+                   room.members[name].read is entry)
 
     def _hear(self, event):
         name = event["messageId"]
@@ -184,7 +210,7 @@ class PollReader(Reader):
                 check_event(self.life, place, event, self)
                 place += 1
             else:
-                assert event["type"] in OF_THE_STREAM | SIGNALS, f"{self}: {event}"
+                assert event["type"] in OF_THE_STREAM | SIGNALS | RECEIPTS, f"{self}: {event}"
         self._check_cursor(start, place)
         self.drained = lose or place == len(self.life.due)
         if lose:

@@ -24,6 +24,8 @@ class User:
         self.name, self.shown, self.data = name, shown, data
         self.grants, self.service = grants or {}, service
         self.blocks = {}           # user name -> as it is listed
+        self.choice = None         # of presence; None: none
+        self.activity = None       # of the choice
         self.devices = {}          # name -> index of the entry up to which it has everything
 
     def user_data(self):

@@ -119,7 +119,7 @@ class Talk(Realm):
         if message.thread in room.messages:
             room.messages[message.thread].replies.append(message)
         if user.name in room.members:
-            room.members[user.name].read = message.entry
+            self._move_marker(room, user, message.entry)
         return 201, message.answer
 
     def _is_shown(self, user, room, message):
@@ -239,6 +239,11 @@ class Talk(Realm):
 
     # -- reading -----------------------------------------------------------------------------
 
+    def _move_marker(self, room, user, entry):
+        room.members[user.name].read = entry
+        for follower in self.journal.followers:
+            follower.on_marker(room, user, entry)
+
     def read(self, user, roomId, upTo, spared=None):
         room = self.visible(user, roomId)
         member = room.members.get(user.name)
@@ -251,7 +256,7 @@ class Talk(Realm):
         else:
             raise Refusal(*NOT_FOUND)
         if index > member.read.index:
-            member.read = self.journal.entries[index]
+            self._move_marker(room, user, self.journal.entries[index])
         marker = self.marker(user, room)
         return 200, {"roomId": roomId, "upTo": marker.pop("readUpTo"), **marker}
 
