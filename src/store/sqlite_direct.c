@@ -39,7 +39,7 @@ static int ask_number(struct sqlite_ledger *ledger, sqlite3_stmt *statement, int
 static int direct_find(struct ledger *base, place_number a, place_number b, place_number *ret)
 {
     struct sqlite_ledger *ledger = self(base);
-    int64_t room;
+    int64_t room = 0;
     int err = ask_number(ledger, about_pair(ledger, SQL_direct_find, a, b), &room);
 
     if (!err)
@@ -60,7 +60,7 @@ static int direct_partner(struct ledger *base, place_number room, place_number u
                           place_number *ret)
 {
     struct sqlite_ledger *ledger = self(base);
-    int64_t partner;
+    int64_t partner = 0;
     int err = ask_number(ledger, about_two(ledger, SQL_direct_partner, room, user), &partner);
 
     if (!err)
@@ -74,7 +74,7 @@ static int block_find(struct ledger *base, place_number blocker, place_number us
                       struct ledger_block *ret)
 {
     struct sqlite_ledger *ledger = self(base);
-    int64_t blocked_at_ms;
+    int64_t blocked_at_ms = 0;
     int err = ask_number(ledger, about_two(ledger, SQL_block_find, blocker, user), &blocked_at_ms);
 
     if (!err)
