@@ -129,6 +129,27 @@ async function unread(alice, bob) {
   say({ seen: 'who has seen it' });
 }
 
+// What Alice reads on one screen is read on the other.
+async function twoScreens(alice, bob, browser) {
+  const phone = await Person.enter(browser, 'Alice', { viewport: { width: 390, height: 780 } });
+  await phone.isIn('live');
+  await alice.room('Elsewhere').click();
+  await bob.send('Ring');
+  await phone.has(phone.room(ROOM).locator('.unread', { hasText: /^1$/ }));
+  await alice.has(alice.room(ROOM).locator('.unread', { hasText: /^1$/ }));
+  await alice.room(ROOM).click();
+  await phone.has(phone.room(ROOM).locator('.unread[hidden]'));
+  await phone.page.waitForFunction(() => !document.title.startsWith('('));
+  await phone.room(ROOM).click();
+  await phone.has(phone.message('Ring'));
+  await phone.send('From my phone');
+  await alice.has(alice.page.locator('.message.mine', { hasText: 'From my phone' }));
+  await bob.has(bob.message('From my phone'));
+  alice.problems.push(...phone.problems);
+  await phone.context.close();
+  say({ seen: 'two screens of one person' });
+}
+
 async function roomOfTwo(alice, bob) {
   await alice.chooseMember('Bob', 'Write to them');
   await alice.has(alice.page.locator('#room-title', { hasText: /^Bob$/ }));
@@ -305,9 +326,9 @@ async function chat(browser) {
   const bob = await Person.enter(browser, 'Bob');
   await bob.join(ROOM);
   for (const step of [whoIsThere, whoIsTyping, edit, reactions, deletion, mention, reply, thread,
-    unread, roomOfTwo, reload, ownStatus, away, moderation, blocking, byKeyboard, restart,
-    hole, pictures]) {
-    await step(alice, bob);
+    unread, twoScreens, roomOfTwo, reload, ownStatus, away, moderation, blocking, byKeyboard,
+    restart, hole, pictures]) {
+    await step(alice, bob, browser);
   }
   await ask('stop the server');
   await alice.isIn('reconnecting');

@@ -27,11 +27,11 @@ WALKS = {
              "no error in the page"],
     "chat": ["who is there", "who is typing", "an edit in its place", "reactions", "a deletion",
              "a mention", "a reply", "a thread", "what is unread", "who has seen it",
-             "a room of two", "a reload keeps all of it", "a status of one's own",
-             "who looks elsewhere", "a moderator mutes and bans", "someone is blocked",
-             "by keyboard alone",
-             "presence after a restart", "more missed than is replayed",
-             "who went meanwhile is gone", "no error in the page"],
+             "two screens of one person", "a room of two", "a reload keeps all of it",
+             "a status of one's own", "who looks elsewhere", "a moderator mutes and bans",
+             "someone is blocked", "by keyboard alone", "presence after a restart",
+             "more missed than is replayed", "who went meanwhile is gone",
+             "no error in the page"],
     "model": ["events and answers in whatever order"],
 }
 REPLAYED = 5  # events, for one who comes back
