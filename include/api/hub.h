@@ -32,6 +32,7 @@ struct receipt;
 struct session;
 struct settings;
 struct signals;
+struct watchers;
 
 struct session_ops {
     /* End it with `ended {code}`; once at most. */
@@ -77,6 +78,8 @@ MUST_CHECK int hub_new(const struct settings *settings, struct signals *signals,
                        struct hub **ret);
 /* Before the workers start. Borrowed until hub_forget_journal. */
 void hub_use_journal(struct hub *hub, struct journal *journal);
+/* Likewise; borrowed for life. */
+void hub_use_watchers(struct hub *hub, struct watchers *watchers);
 /* After the workers have stopped, before the journal is closed: writes what has to be kept of those
  * who are here, and waits until the hub asks the journal for nothing any more. What it was asked
  * for is still to be finished. NULL is fine. */

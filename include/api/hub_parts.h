@@ -2,7 +2,8 @@
  *
  * MODEL  hub.c is the thread: letters, timers, news. Each part is a file of its own with its
  *        state in struct hub: hub_sessions.c (who is connected), hub_typing.c (who types where),
- *        hub_here.c (which session is in which room), hub_receipts.c (markers that moved).
+ *        hub_here.c (which session is in which room), hub_receipts.c (markers that moved),
+ *        hub_stats.c (how many are in large rooms).
  *        News of the journal (hub_news.c) comes in journal order, to each part that listens: who
  *        joined or left a room, rooms deleted, and messages while a part wants them. Of the rest
  *        nothing wakes the hub. When memory ran out for a letter of it the parts are told that
@@ -21,6 +22,7 @@
 #include "base/limits.h"
 #include "base/settings.h"
 #include "core/here.h"
+#include "core/room_stats.h"
 #include "core/receipt.h"
 #include "core/typing.h"
 #include "store/signals.h"
@@ -83,6 +85,11 @@ struct hub {
     struct hub_timer typing_timer;
     struct hub_listener typing_listener;
     bool typing_wants_messages;
+    /* room stats */
+    struct watchers *watchers; /* borrowed */
+    struct room_stats stats;
+    struct hub_timer stats_timer;
+    struct hub_listener stats_listener;
     /* here */
     struct here here;
     struct hub_timer here_timer;
@@ -190,6 +197,12 @@ void hub_typing_init(struct hub *hub);
 void hub_typing_fini(struct hub *hub);
 /* The user has gone offline. */
 void hub_typing_gone(struct hub *hub, struct span realm, struct span user);
+
+/* hub_stats.c: the last to be told news, so that the others know of it when numbers are read. */
+void hub_stats_init(struct hub *hub);
+void hub_stats_fini(struct hub *hub);
+/* Another number is online in the room. */
+void hub_stats_online(struct hub *hub, const struct hub_room *room);
 
 /* hub_here.c */
 void hub_here_init(struct hub *hub);

@@ -13,7 +13,10 @@ struct watchers;
 /* NULL: out of memory. */
 struct watchers *watchers_new(void);
 struct watchers *watchers_free(struct watchers *watchers);
-void watchers_add(struct watchers *watchers, const char *realm, const char *room, int change);
+/* True: the first change since watchers_take. */
+bool watchers_add(struct watchers *watchers, const char *realm, const char *room, int change);
 int64_t watchers_count(struct watchers *watchers, struct span realm, struct span room);
+/* The count, for who wants to hear of the next change. */
+int64_t watchers_take(struct watchers *watchers, struct span realm, struct span room);
 
 #endif

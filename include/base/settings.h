@@ -91,6 +91,7 @@ struct settings {
     bool rooms_auto_create;
     bool rooms_directory;      /* the directory of public rooms is on */
     int64_t rooms_quiet_limit; /* members; 0: no room is quiet */
+    int64_t rooms_stats_interval_ms;
 
     /* presence, typing, receipts */
     int64_t presence_grace_ms;

@@ -201,6 +201,7 @@ static int app_open(struct app *app, char *why, size_t why_size)
     err = hub_new(settings, &app->signals, &app->hub);
     if (err)
         return err;
+    hub_use_watchers(app->hub, app->watchers);
     err = journal_new(settings, on_news, app, why, why_size, &app->journal);
     if (!err)
         hub_use_journal(app->hub, app->journal);

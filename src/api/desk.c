@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "api/hub_stats.h"
 #include "api/markers.h"
 #include "api/poll.h"
 #include "api/token_cache.h"
@@ -11,7 +12,8 @@
 static void on_watchers(struct hall *hall, const char *realm, const char *room, int change)
 {
     struct desk *desk = hall->context;
-    watchers_add(desk->app->watchers, realm, room, change);
+    if (watchers_add(desk->app->watchers, realm, room, change))
+        hub_stats_watched(desk->app->hub, realm, room);
 }
 
 int desk_new(struct app *app, struct worker *worker, struct desk **ret)

@@ -89,6 +89,7 @@ int hub_new(const struct settings *settings, struct signals *signals, struct hub
     hub->now_ms = clock_now_ms();
     hub_receipts_init(hub);
     deadline_wheel_init(&hub->wheel, HUB_TICK_MS, hub->now_ms);
+    hub_stats_init(hub);
     hub_presence_init(hub);
     hub_typing_init(hub);
     hub_here_init(hub);
@@ -109,6 +110,11 @@ int hub_new(const struct settings *settings, struct signals *signals, struct hub
 void hub_use_journal(struct hub *hub, struct journal *journal)
 {
     hub->journal = journal;
+}
+
+void hub_use_watchers(struct hub *hub, struct watchers *watchers)
+{
+    hub->watchers = watchers;
 }
 
 void hub_forget_journal(struct hub *hub)
@@ -133,6 +139,7 @@ struct hub *hub_free(struct hub *hub)
     hub_receipts_fini(hub);
     hub_sessions_fini(hub);
     hub_presence_fini(hub);
+    hub_stats_fini(hub);
     hub_typing_fini(hub);
     hub_here_fini(hub);
     mailbox_fini(&hub->mailbox);

@@ -96,8 +96,11 @@ static void count_online(struct hub *hub, struct hub_user *user, bool online)
     if (user->counted_online == online)
         return;
     user->counted_online = online;
-    for (uint32_t i = 0; i < user->link_count; i++)
-        people_room(&hub->people, user->links[i])->online += online ? 1 : (uint32_t)-1;
+    for (uint32_t i = 0; i < user->link_count; i++) {
+        struct hub_room *room = people_room(&hub->people, user->links[i]);
+        room->online += online ? 1 : (uint32_t)-1;
+        hub_stats_online(hub, room);
+    }
 }
 
 static int64_t on_change(struct presence *presence, struct presence_user *changed)
@@ -263,6 +266,8 @@ int hub_room_enter(struct hub *hub, struct hub_user *user, struct hub_room *room
     if (err)
         return err;
     room->online += user->counted_online;
+    if (user->counted_online)
+        hub_stats_online(hub, room);
     if (user->loaded)
         introduce_to_room(hub, user, room);
     return 0;
@@ -271,6 +276,8 @@ int hub_room_enter(struct hub *hub, struct hub_user *user, struct hub_room *room
 void hub_room_leave(struct hub *hub, struct hub_user *user, struct hub_room *room)
 {
     room->online -= user->counted_online;
+    if (user->counted_online)
+        hub_stats_online(hub, room);
     people_unlink(&hub->people, user, room);
 }
 

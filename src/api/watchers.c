@@ -9,6 +9,7 @@
 struct watched {
     UT_hash_handle hh;
     int64_t count;
+    bool changed; /* since watchers_take */
     char key[]; /* realm NUL room */
 };
 
@@ -64,13 +65,16 @@ static struct watched *find_or_add(struct watchers *watchers, const char *key, s
     return room;
 }
 
-void watchers_add(struct watchers *watchers, const char *realm, const char *room, int change)
+bool watchers_add(struct watchers *watchers, const char *realm, const char *room, int change)
 {
+    bool is_first = false;
     char key[KEY_BYTES_MAX];
     size_t len = key_make(key, span_text(realm), span_text(room));
     pthread_mutex_lock(&watchers->lock);
     struct watched *watched = find_or_add(watchers, key, len);
     if (watched) {
+        is_first = !watched->changed;
+        watched->changed = true;
         watched->count += change;
         if (watched->count == 0) {
             HASH_DEL(watchers->rooms, watched);
@@ -78,16 +82,29 @@ void watchers_add(struct watchers *watchers, const char *realm, const char *room
         }
     }
     pthread_mutex_unlock(&watchers->lock);
+    return is_first;
 }
 
-int64_t watchers_count(struct watchers *watchers, struct span realm, struct span room)
+static int64_t count(struct watchers *watchers, struct span realm, struct span room, bool take)
 {
     char key[KEY_BYTES_MAX];
     size_t len = key_make(key, realm, room);
     struct watched *watched;
     pthread_mutex_lock(&watchers->lock);
     HASH_FIND(hh, watchers->rooms, key, (unsigned)len, watched);
-    int64_t count = watched ? watched->count : 0;
+    int64_t found = watched ? watched->count : 0;
+    if (watched && take)
+        watched->changed = false;
     pthread_mutex_unlock(&watchers->lock);
-    return count;
+    return found;
+}
+
+int64_t watchers_count(struct watchers *watchers, struct span realm, struct span room)
+{
+    return count(watchers, realm, room, false);
+}
+
+int64_t watchers_take(struct watchers *watchers, struct span realm, struct span room)
+{
+    return count(watchers, realm, room, true);
 }

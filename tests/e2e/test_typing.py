@@ -6,7 +6,7 @@ import pytest
 from lib.http import path, wait_until
 from lib.room import everyone, room_path
 from lib.schema import check_event
-from lib.typing import Onlooker, fence, types
+from lib.typing import Onlooker, fence, log_out, types
 
 THROTTLE_MS, TIMEOUT_MS = 400, 2000
 OPTIONS = {"typing.throttle": f"{THROTTLE_MS}ms", "typing.timeout": f"{TIMEOUT_MS}ms",
@@ -166,6 +166,35 @@ def test_bans_mutes_and_typing(scene):
     other.post(room_path(room, "typing"), {"typing": True}).expect(403, "muted")
     types(other, room, False)  # whoever may no longer type may still stop
     onlooker.sees(other, False)
+
+
+def test_it_ends_by_going_offline(start, names):
+    server = start(typing__timeout="60s", presence__grace="1s")
+    owner, alice, other, room = everyone(server, names)
+    onlooker = Onlooker(server, owner.name, room)
+    tab, phone = alice.stream(session="tab"), alice.stream(session="phone")
+    tab.open()
+    phone.open()
+    types(alice, room)
+    onlooker.sees(alice)
+    phone.close()
+    log_out(alice, "tab")  # at once, but for the other's grace
+    onlooker.sees(alice, False)
+    with alice.stream(session="tab") as again:
+        again.open()
+        types(alice, room)
+        onlooker.sees(alice)
+        log_out(alice, "tab")
+        onlooker.sees(alice, False)
+    for _ in range(3):  # within the grace nothing ends
+        with alice.stream() as flapping:
+            flapping.open()
+            types(alice, room)
+            onlooker.sees(alice)
+            at = time.monotonic()
+            wait_until(lambda since=at: time.monotonic() > since + 1.1, "the throttle")
+    onlooker.sees(alice, False)
+    onlooker.close()
 
 
 def test_a_deleted_room_has_no_typing(server, names, scene):

@@ -52,6 +52,7 @@ static void defaults_are_as_documented(void **state)
     assert_int_equal(settings->drain_notice_ms, 5000);
     assert_int_equal(settings->drain_spread_ms, 10000);
     assert_int_equal(settings->rooms_quiet_limit, 200);
+    assert_int_equal(settings->rooms_stats_interval_ms, 5000);
     assert_int_equal(settings->limits_messages, 20);
     assert_int_equal(settings->limits_messages_burst, 100);
     assert_int_equal(settings->limits_service, 1000);

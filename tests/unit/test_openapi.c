@@ -158,7 +158,6 @@ static bool is_planned(enum event_type type)
     switch (type) {
     case EVENT_USER_DELETED:
     case EVENT_COMMAND_REFUSED:
-    case EVENT_ROOM_STATS:
         return true;
     default:
         return false;
