@@ -32,17 +32,17 @@ struct hub_room {
     uint32_t online; /* of these, who is not shown offline */
     uint32_t stamp;  /* of the load that has it */
     uint32_t seat_count, seat_size;
-    uint32_t *seats; /* numbers of users; owned */
-    bool seated;     /* it keeps seats */
-    bool deleted;    /* nobody finds it by name any more */
-    int64_t members; /* all of them */
+    uint32_t *seats;            /* numbers of users; owned */
+    bool seated;                /* it keeps seats */
+    bool deleted;               /* nobody finds it by name any more */
+    int64_t members;            /* all of them */
     struct event_id members_at; /* where the count was true */
-    char key[];      /* realm NUL room */
+    char key[];                 /* realm NUL room */
 };
 
 /* One whose presence somebody subscribed to. */
 struct hub_target {
-    UT_hash_handle hh; /* by key */
+    UT_hash_handle hh;     /* by key */
     uint32_t *subscribers; /* numbers of users; owned */
     uint32_t count, size;
     char key[]; /* realm NUL user */
@@ -57,18 +57,18 @@ struct hub_user {
     UT_hash_handle hh; /* by key */
     struct session *oldest, *newest;
     struct presence_user presence;
-    uint32_t *links;            /* owned */
-    struct hub_tie *ties;       /* subscriptions; owned, NULL: none */
-    struct hub_load *load;      /* under way; owned */
-    struct frame *frame;        /* ref: what was told last, for a while; NULL: to be made */
+    uint32_t *links;       /* owned */
+    struct hub_tie *ties;  /* subscriptions; owned, NULL: none */
+    struct hub_load *load; /* under way; owned */
+    struct frame *frame;   /* ref: what was told last, for a while; NULL: to be made */
     uint32_t number, link_count, tie_count, session_count;
-    uint32_t stamp;             /* of the telling that it was counted in last */
-    uint16_t pins;              /* who still looks at it */
+    uint32_t stamp; /* of the telling that it was counted in last */
+    uint16_t pins;  /* who still looks at it */
     uint16_t key_len, realm_len;
-    bool loaded;                /* links, ties and choice are known */
-    bool counted_online;        /* in the counts of its rooms */
-    bool seen_noted;            /* waits to be written */
-    char key[];                 /* realm NUL user NUL */
+    bool loaded;         /* links, ties and choice are known */
+    bool counted_online; /* in the counts of its rooms */
+    bool seen_noted;     /* waits to be written */
+    char key[];          /* realm NUL user NUL */
 };
 
 static inline const char *hub_user_name(const struct hub_user *user)

@@ -22,12 +22,12 @@ struct worker;
 #define ACTIVITY_BYTES_MAX (4 * ACTIVITY_CHARACTERS_MAX)
 
 struct presence_state {
-    struct span user;             /* asked for */
-    bool known;                   /* the hub knows it; else it is offline */
+    struct span user; /* asked for */
+    bool known;       /* the hub knows it; else it is offline */
     enum presence_status status;
     bool has_activity;
     char activity[ACTIVITY_BYTES_MAX + 1];
-    int64_t seen_ms;              /* 0: not known */
+    int64_t seen_ms; /* 0: not known */
 };
 
 enum presence_action { PRESENCE_STATES, PRESENCE_REPORT, PRESENCE_RELOAD };
@@ -36,10 +36,10 @@ enum presence_action { PRESENCE_STATES, PRESENCE_REPORT, PRESENCE_RELOAD };
 struct presence_call {
     enum presence_action action;
     struct worker *home;
-    struct span realm, user;      /* of whom it is about */
-    struct span name;             /* PRESENCE_REPORT: session */
-    enum presence_status status;  /* PRESENCE_REPORT */
-    struct span activity;         /* PRESENCE_REPORT; data NULL: none */
+    struct span realm, user;     /* of whom it is about */
+    struct span name;            /* PRESENCE_REPORT: session */
+    enum presence_status status; /* PRESENCE_REPORT */
+    struct span activity;        /* PRESENCE_REPORT; data NULL: none */
     struct presence_state *states;
     int state_count;
     /* ERR_OK; of a report ERR_NOT_FOUND: no such session, ERR_MEMORY. */

@@ -71,15 +71,15 @@ struct presence_session {
 struct presence_user {
     struct deadline grace;
     struct presence_user *changed_next;
-    char *activity;        /* reported; owned, NULL: none */
-    char *choice_activity; /* owned, NULL: none */
+    char *activity;                         /* reported; owned, NULL: none */
+    char *choice_activity;                  /* owned, NULL: none */
     const struct presence_session *speaker; /* whose `activity` it is; NULL: of one that went */
-    uint64_t told_activity; /* its hash, 0: none */
-    int64_t seen_ms;        /* wall: when it came to be shown so, or the last session went while
-                               it was not invisible; 0: not known */
-    uint32_t online, away;  /* sessions that report so */
+    uint64_t told_activity;                 /* its hash, 0: none */
+    int64_t seen_ms;       /* wall: when it came to be shown so, or the last session went while
+                              it was not invisible; 0: not known */
+    uint32_t online, away; /* sessions that report so */
     uint8_t choice, lingering, told_status; /* enum presence_status */
-    bool changed;           /* in the list */
+    bool changed;                           /* in the list */
 };
 
 void presence_init(struct presence *presence, const struct presence_ops *ops, int64_t grace_ms,

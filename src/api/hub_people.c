@@ -234,7 +234,8 @@ static void seats_find(struct people *people, struct hub_room *room)
 {
     struct hub_user *user, *next;
     room->seated = true;
-    HASH_ITER(hh, people->users_by_key, user, next) {
+    HASH_ITER(hh, people->users_by_key, user, next)
+    {
         if (people_is_linked(user, room) && !seat_add(room, user->number)) {
             seats_drop(room);
             break;

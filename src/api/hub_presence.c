@@ -160,8 +160,8 @@ static void tell_all_shown(struct hub *hub, struct session *session)
     int left = PRESENCE_SNAPSHOT_MAX;
     user->stamp = ++people->stamp;
     for (uint32_t i = 0; i < user->tie_count; i++) {
-        struct hub_user *target = people_find_user(people, user->ties[i].target->key,
-                                                   user->ties[i].target->hh.keylen);
+        struct hub_user *target =
+            people_find_user(people, user->ties[i].target->key, user->ties[i].target->hh.keylen);
         if (target && may_see(hub, user, target))
             tell_shown(hub, session, target, &left);
     }
@@ -218,8 +218,7 @@ static bool are_people(const struct hub *hub, const struct hub_user *a, const st
     uint32_t i = 0, k = 0;
     while (i < a->link_count && k < b->link_count) {
         uint32_t of_a = a->links[i], of_b = b->links[k];
-        if (of_a == of_b && of_a != but->number &&
-            !is_quiet(hub, people_room(&hub->people, of_a)))
+        if (of_a == of_b && of_a != but->number && !is_quiet(hub, people_room(&hub->people, of_a)))
             return true;
         i += of_a <= of_b;
         k += of_b <= of_a;
@@ -284,8 +283,7 @@ void hub_room_leave(struct hub *hub, struct hub_user *user, struct hub_room *roo
 /* The room of the frame, if anybody here is in it. */
 static struct hub_room *room_of(struct hub *hub, const struct frame *frame)
 {
-    struct hub_room *room =
-        people_find_room(&hub->people, frame->realm, span_text(frame->room));
+    struct hub_room *room = people_find_room(&hub->people, frame->realm, span_text(frame->room));
     if (room && frame->type != EVENT_ROOM_DELETED)
         hub_room_count(hub, room, frame->members, frame->id);
     return room;
@@ -313,9 +311,9 @@ static void on_frame(struct hub *hub, const struct frame *frame)
         user = hub_user_find(hub, span_text(frame->realm), span_text(frame->user));
     if (user && user->load)
         hub_load_again(user);
-    struct hub_room *room = leaves ? people_find_room(&hub->people, frame->realm,
-                                                      span_text(frame->room))
-                                   : room_of(hub, frame);
+    struct hub_room *room =
+        leaves ? people_find_room(&hub->people, frame->realm, span_text(frame->room))
+               : room_of(hub, frame);
     if (frame->type == EVENT_ROOM_DELETED) {
         if (room)
             people_delete_room(&hub->people, room);
@@ -332,7 +330,8 @@ static void on_frame(struct hub *hub, const struct frame *frame)
 static void on_lost(struct hub *hub)
 {
     struct hub_user *user, *next;
-    HASH_ITER(hh, hub->people.users_by_key, user, next) {
+    HASH_ITER(hh, hub->people.users_by_key, user, next)
+    {
         if (user->load)
             hub_load_again(user);
         else if (user->loaded)
@@ -434,6 +433,6 @@ void hub_presence_fini(struct hub *hub)
     hub_presence_frames_drop(hub, NULL);
     hub_seen_fini(hub);
     HASH_ITER(hh, hub->people.users_by_key, user, next)
-        hub_user_free(hub, user);
+    hub_user_free(hub, user);
     people_fini(&hub->people);
 }

@@ -57,8 +57,8 @@ static int report(struct hub *hub, const struct presence_call *call)
     /* A quiet one shows nothing. */
     if (session->presence.reported == PRESENCE_NONE)
         return 0;
-    return presence_report(&hub->presence, &session->of->presence, &session->presence,
-                           call->status, call->activity);
+    return presence_report(&hub->presence, &session->of->presence, &session->presence, call->status,
+                           call->activity);
 }
 
 void hub_presence_serve(struct hub *hub, struct presence_call *call)

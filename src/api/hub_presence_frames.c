@@ -9,7 +9,6 @@
 #define FRAMES_MAX 2048
 #define FRAMES_MS 5000
 
-
 static void write_body(struct json_writer *writer, const struct hub_user *user)
 {
     enum presence_status status = PRESENCE_OFFLINE;

@@ -99,7 +99,8 @@ void hub_seen_stop(struct hub *hub)
 {
     struct hub_user *user, *next;
     int64_t wall_ms = clock_wall_ms();
-    HASH_ITER(hh, hub->people.users_by_key, user, next) {
+    HASH_ITER(hh, hub->people.users_by_key, user, next)
+    {
         bool here = user->presence.online || user->presence.away;
         if (here && user->presence.choice != PRESENCE_OFFLINE)
             user->presence.seen_ms = wall_ms;

@@ -18,9 +18,9 @@
 /* One request, in its arena. */
 struct inquiry {
     struct presence_call call;
-    struct errand *errand;  /* the newest of the request */
-    struct span next;       /* of a list: data NULL, that was all */
-    bool silent;            /* no state is answered */
+    struct errand *errand;                  /* the newest of the request */
+    struct span next;                       /* of a list: data NULL, that was all */
+    bool silent;                            /* no state is answered */
     void (*on_done)(struct errand *errand); /* with what is known of the people */
 };
 
@@ -117,8 +117,7 @@ static void ask_people(struct inquiry *inquiry)
         errand->context = inquiry;
         inquiry->errand = errand;
     }
-    struct span *users =
-        arena_alloc(&errand->request->arena, (size_t)count * sizeof(*users) + 1);
+    struct span *users = arena_alloc(&errand->request->arena, (size_t)count * sizeof(*users) + 1);
     if (!users) {
         errand_refuse(errand, ERR_MEMORY, NULL);
         return;
@@ -362,8 +361,8 @@ void room_presence_get(struct request *request)
         return;
     struct query_reader reader = {.request = request};
     errand->read.from = query_read_user(&reader, "from");
-    errand->read.limit = (int)query_read_number(&reader, "limit", 1, PRESENCE_SNAPSHOT_MAX,
-                                                PRESENCE_SNAPSHOT_MAX);
+    errand->read.limit =
+        (int)query_read_number(&reader, "limit", 1, PRESENCE_SNAPSHOT_MAX, PRESENCE_SNAPSHOT_MAX);
     if (reader.err)
         errand_refuse(errand, reader.err, reader.field);
     else

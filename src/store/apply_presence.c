@@ -5,8 +5,8 @@
 
 static int presence_get(struct act *act, struct ledger_presence *ret)
 {
-    return act->ledger->ops->presence_get(act->ledger, act->scene.actor.place,
-                                          &act->apply->scratch, ret);
+    return act->ledger->ops->presence_get(act->ledger, act->scene.actor.place, &act->apply->scratch,
+                                          ret);
 }
 
 int act_choose_presence(struct act *act)

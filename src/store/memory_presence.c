@@ -56,8 +56,8 @@ static int subscription_put(struct ledger *ledger, place_number number, place_nu
     size_t at;
     if (has(user, target, &at))
         return 0;
-    int err = memory_grow(&user->subscriptions, &user->subscription_size,
-                          user->subscription_count, sizeof(*user->subscriptions));
+    int err = memory_grow(&user->subscriptions, &user->subscription_size, user->subscription_count,
+                          sizeof(*user->subscriptions));
     if (err)
         return err;
     memmove(user->subscriptions + at + 1, user->subscriptions + at,

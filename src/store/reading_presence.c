@@ -75,8 +75,8 @@ static int load_subscriptions(struct ledger *ledger, struct journal_read *read, 
     if (err || count == 0)
         return err;
     struct walk walk = {read, (int)count, 0};
-    read->presence.subscriptions = arena_alloc(
-        &read->request.arena, (size_t)count * sizeof(*read->presence.subscriptions));
+    read->presence.subscriptions =
+        arena_alloc(&read->request.arena, (size_t)count * sizeof(*read->presence.subscriptions));
     if (!read->presence.subscriptions)
         return ERR_MEMORY;
     return ledger->ops->subscriptions(ledger, user, note_subscription, &walk);
@@ -106,8 +106,8 @@ int reading_presence(struct ledger *ledger, struct journal_read *read, struct ar
 /* -- people -------------------------------------------------------------------------------- */
 
 static int may_know(struct ledger *ledger, const struct settings *settings,
-                    const struct journal_read *read, const struct scene *scene,
-                    place_number person, bool *ret)
+                    const struct journal_read *read, const struct scene *scene, place_number person,
+                    bool *ret)
 {
     *ret = read->actor.service || settings->presence_visible == PRESENCE_VISIBLE_REALM ||
            person == scene->actor.place;

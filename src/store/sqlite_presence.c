@@ -28,8 +28,7 @@ static int presence_get(struct ledger *base, place_number user, struct arena *ar
     return sqlite_finish(statement, err == ERR_NOT_FOUND ? 0 : err);
 }
 
-static int presence_put(struct ledger *base, place_number user,
-                        const struct ledger_presence *value)
+static int presence_put(struct ledger *base, place_number user, const struct ledger_presence *value)
 {
     struct sqlite_ledger *ledger = self(base);
     sqlite3_stmt *statement = sqlite_get(ledger, SQL_presence_set);

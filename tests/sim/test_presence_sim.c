@@ -35,14 +35,14 @@ struct client {
 struct person {
     struct presence_user user;
     struct client clients[SLOTS];
-    bool steady;               /* always comes back within the grace, never logs out */
+    bool steady; /* always comes back within the grace, never logs out */
     enum presence_status choice;
     enum presence_status told; /* as it came */
     uint64_t told_at_flush;
-    int64_t gone_ms;           /* when the last one went; -1: one is there */
-    bool left;                 /* by log-out */
+    int64_t gone_ms; /* when the last one went; -1: one is there */
+    bool left;       /* by log-out */
     int64_t last_reported;
-    int64_t changed_ms;        /* something about it happened last */
+    int64_t changed_ms; /* something about it happened last */
     int64_t absences;
 };
 
@@ -160,8 +160,7 @@ static void come(struct person *person, struct client *client)
                 now_ms < person->gone_ms + GRACE_MS + GRACE_LATE_MS;
     bool lingers = is_lingering(person) || (late && person->user.lingering != PRESENCE_NONE);
     client->node = (int)rnd(NODES);
-    client->reported =
-        lingers ? (enum presence_status)person->last_reported : PRESENCE_ONLINE;
+    client->reported = lingers ? (enum presence_status)person->last_reported : PRESENCE_ONLINE;
     client->in = true;
     person->gone_ms = -1;
     person->changed_ms = now_ms;
@@ -191,16 +190,16 @@ static void report(struct person *person, struct client *client)
     struct presence_session *session = client->node == 0 ? &client->own : &client->lease->session;
     client->reported = rnd(2) ? PRESENCE_ONLINE : PRESENCE_AWAY;
     person->changed_ms = now_ms;
-    check(presence_report(&presence, &person->user, session, client->reported,
-                          span_text(NULL)) == 0,
+    check(presence_report(&presence, &person->user, session, client->reported, span_text(NULL)) ==
+              0,
           "no memory");
 }
 
 static void choose(struct person *person)
 {
     /* Who is steady does not hide either. */
-    person->choice = (enum presence_status)rnd(person->steady ? PRESENCE_OFFLINE
-                                                              : PRESENCE_OFFLINE + 1);
+    person->choice =
+        (enum presence_status)rnd(person->steady ? PRESENCE_OFFLINE : PRESENCE_OFFLINE + 1);
     person->changed_ms = now_ms;
     check(presence_choose(&presence, &person->user, person->choice, span_text(NULL)) == 0,
           "no memory");
@@ -278,8 +277,8 @@ static void come_back(struct person *person)
 {
     if (!person->steady || person->gone_ms < 0 || count_in(person, PRESENCE_NONE) > 0)
         return;
-    if (now_ms > person->gone_ms + GRACE_MS / 2 && (rnd(5) == 0 ||
-        now_ms > person->gone_ms + GRACE_MS - 5 * STEP_MS))
+    if (now_ms > person->gone_ms + GRACE_MS / 2 &&
+        (rnd(5) == 0 || now_ms > person->gone_ms + GRACE_MS - 5 * STEP_MS))
         come(person, find(person, false));
 }
 

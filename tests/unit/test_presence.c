@@ -143,10 +143,10 @@ static void shown_is_what_the_rule_says(void **state)
         enum presence_status choice;
         enum presence_status shown;
     } rows[] = {
-        {"", PRESENCE_NONE, PRESENCE_OFFLINE},     {"o", PRESENCE_NONE, PRESENCE_ONLINE},
-        {"a", PRESENCE_NONE, PRESENCE_AWAY},       {"ao", PRESENCE_NONE, PRESENCE_ONLINE},
-        {"aa", PRESENCE_NONE, PRESENCE_AWAY},      {"o", PRESENCE_AWAY, PRESENCE_AWAY},
-        {"a", PRESENCE_ONLINE, PRESENCE_ONLINE},   {"o", PRESENCE_BUSY, PRESENCE_BUSY},
+        {"", PRESENCE_NONE, PRESENCE_OFFLINE},      {"o", PRESENCE_NONE, PRESENCE_ONLINE},
+        {"a", PRESENCE_NONE, PRESENCE_AWAY},        {"ao", PRESENCE_NONE, PRESENCE_ONLINE},
+        {"aa", PRESENCE_NONE, PRESENCE_AWAY},       {"o", PRESENCE_AWAY, PRESENCE_AWAY},
+        {"a", PRESENCE_ONLINE, PRESENCE_ONLINE},    {"o", PRESENCE_BUSY, PRESENCE_BUSY},
         {"oo", PRESENCE_OFFLINE, PRESENCE_OFFLINE}, {"", PRESENCE_BUSY, PRESENCE_OFFLINE},
         {"", PRESENCE_ONLINE, PRESENCE_OFFLINE},
     };
