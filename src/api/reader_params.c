@@ -3,6 +3,18 @@
 #include "base/err.h"
 #include "core/ident.h"
 
+/* Absent: data NULL. One that stands there twice is a fault. */
+static int read_text(struct request *request, const char *name, struct span *ret,
+                     const char **ret_field)
+{
+    int count;
+    *ret = request_query(request, name, &count);
+    if (count <= 1)
+        return 0;
+    *ret_field = name;
+    return ERR_INVALID_PARAMETER;
+}
+
 /* A number in its range; absent gives `otherwise`. */
 static int read_number(struct request *request, const char *name, int64_t min, int64_t max,
                        int64_t otherwise, int64_t *ret, const char **ret_field)
@@ -14,7 +26,7 @@ static int read_number(struct request *request, const char *name, int64_t min, i
     if (count == 0)
         return 0;
     *ret_field = name;
-    if (span_to_number(text, (uint64_t)max, &number) != 0 || (int64_t)number < min)
+    if (count > 1 || span_to_number(text, (uint64_t)max, &number) != 0 || (int64_t)number < min)
         return ERR_INVALID_PARAMETER;
     *ret = (int64_t)number;
     return 0;
@@ -24,7 +36,9 @@ static int read_number(struct request *request, const char *name, int64_t min, i
 static int read_word(struct request *request, const char *name, const char *const *words,
                      struct span *ret, const char **ret_field)
 {
-    *ret = request_query(request, name, NULL);
+    int err = read_text(request, name, ret, ret_field);
+    if (err)
+        return err;
     for (int i = 0; words[i]; i++) {
         if (ret->len == 0 || span_is(*ret, words[i]))
             return 0;
@@ -36,7 +50,9 @@ static int read_word(struct request *request, const char *name, const char *cons
 static int read_ident(struct request *request, const char *name, struct span *ret,
                       const char **ret_field)
 {
-    *ret = request_query(request, name, NULL);
+    int err = read_text(request, name, ret, ret_field);
+    if (err)
+        return err;
     if (ret->len == 0)
         *ret = (struct span){NULL, 0};
     if (!ret->data || ident_is_valid(*ret))
@@ -46,17 +62,23 @@ static int read_ident(struct request *request, const char *name, struct span *re
 }
 
 /* The header wins; an empty one counts as absent. */
-static void read_cursor(struct request *request, struct reader_params *params)
+static int read_cursor(struct request *request, struct reader_params *params,
+                       const char **ret_field)
 {
     static const char *const names[] = {"since", "last_event_id", "lastEventId"};
     struct span text = span_trim(request->headers[HEADER_LAST_EVENT_ID]);
-    for (size_t i = 0; i < array_count(names) && text.len == 0; i++)
-        text = request_query(request, names[i], NULL);
-    params->cursor_state = CURSOR_ABSENT;
-    if (text.len == 0)
-        return;
-    params->cursor_state =
-        event_id_parse(text, &params->cursor) == 0 ? CURSOR_GIVEN : CURSOR_MALFORMED;
+    for (size_t i = 0; i < array_count(names); i++) {
+        struct span value;
+        int err = read_text(request, names[i], &value, ret_field);
+        if (err)
+            return err;
+        if (text.len == 0)
+            text = value;
+    }
+    params->cursor_state = text.len == 0                                ? CURSOR_ABSENT
+                           : event_id_parse(text, &params->cursor) == 0 ? CURSOR_GIVEN
+                                                                        : CURSOR_MALFORMED;
+    return 0;
 }
 
 static bool is_listed(const struct reader_params *params, struct span room)
@@ -73,9 +95,10 @@ static int read_rooms(struct request *request, const char *name, struct reader_p
                       const char **ret_field)
 {
     const struct grants *grants = request_identity(request)->grants;
-    struct span rest = request_query(request, name, NULL);
-    if (rest.len == 0)
-        return 0;
+    struct span rest;
+    int err = read_text(request, name, &rest, ret_field);
+    if (err || rest.len == 0)
+        return err;
     *ret_field = name;
     for (int count = 0; rest.data; count++) {
         struct span room = span_cut(&rest, ',');
@@ -158,8 +181,9 @@ int reader_params_parse(struct request *request, bool is_poll, struct reader_par
 {
     *ret = (struct reader_params){0};
     *ret_field = NULL;
-    read_cursor(request, ret);
-    int err = read_follow(request, ret, ret_field);
+    int err = read_cursor(request, ret, ret_field);
+    if (!err)
+        err = read_follow(request, ret, ret_field);
     if (!err)
         err = read_ident(request, "session", &ret->session, ret_field);
     if (!err)

@@ -231,13 +231,16 @@ def test_parameters_out_of_range_are_told(server, names):
                   "history=-1", "history=1.5", "presence=all", "device=a&rooms=b", "quiet=2",
                   "session=a%20b", "device=..", "rooms=a,,b", "watch=%FF", "events=named",
                   "rooms=" + ",".join(f"r{number}" for number in range(51)),
-                  "session=" + "s" * 129):
+                  "session=" + "s" * 129, "heartbeat=5&heartbeat=6", "quiet=1&quiet=1",
+                  "session=a&session=b", "rooms=a&rooms=b", "since=0-0&since=0-0",
+                  "lastEventId=&lastEventId="):
         with Connection(server.address) as connection:
             connection.send_request("GET", f"/v1/events?{query}", token=alice.token)
             answer = connection.read_answer() if refuses(connection) else None
         assert answer and answer.code.startswith("invalid_"), (query, answer)
     for query in ("heartbeat=5", "history=100", "presence=none", "presence=subscribed", "quiet=1",
-                  "unknown=1", "rooms=", "since="):
+                  "unknown=1", "rooms=", "since=", "unknown=1&unknown=2",
+                  "since=0-0&lastEventId=0-0"):
         with Stream(server.address, f"/v1/events?{query}", token=alice.token) as stream:
             assert stream.take().type == "connected", query
 

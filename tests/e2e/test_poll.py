@@ -304,7 +304,8 @@ def test_a_device_resumes_a_poll(pair, names):
 def test_parameters_out_of_range_are_told(pair):
     _, bob, _ = pair
     for query in ("wait=61", "wait=-1", "wait=x", "limit=0", "limit=1001", "limit=x",
-                  "history=101", "device=a&rooms=b", "session=a%2Fb", "session=" + "x" * 129):
+                  "history=101", "device=a&rooms=b", "session=a%2Fb", "session=" + "x" * 129,
+                  "wait=0&wait=0", "limit=1&limit=2", "since=0-0&since=0-0", "watch=a&watch=b"):
         answer = bob.get(f"/v1/poll?{query}")
         assert answer.status == 400 and answer.code.startswith("invalid_"), (query, answer)
 
