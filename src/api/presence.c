@@ -267,8 +267,12 @@ static enum presence_status read_status(struct json_reader *reader)
 static void report(struct errand *errand, struct inquiry *inquiry, enum presence_status status,
                    struct span activity)
 {
-    if (!errand->command.spared.data || (status != PRESENCE_ONLINE && status != PRESENCE_AWAY)) {
-        errand_refuse(errand, ERR_INVALID_FIELD, errand->command.spared.data ? "status" : "choice");
+    if (!errand->command.spared.data) {
+        errand_refuse(errand, ERR_INVALID_REQUEST, "X-Tidings-Session");
+        return;
+    }
+    if (status != PRESENCE_ONLINE && status != PRESENCE_AWAY) {
+        errand_refuse(errand, ERR_INVALID_FIELD, "status");
         return;
     }
     inquiry->call.action = PRESENCE_REPORT;

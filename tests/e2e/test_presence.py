@@ -441,4 +441,4 @@ def test_a_batch_takes_its_commands(server, names):
     shown(at_bob, alice, "away", activity="walking")
     result, = alice.post("/v1/batch", {"events": [
         {"type": "presence_update", "status": "away"}]}).expect(200).json["results"]
-    assert result["status"] == 400, "a report needs its session"
+    assert (result["status"], result["field"]) == (400, "X-Tidings-Session"), result
