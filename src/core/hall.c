@@ -124,12 +124,12 @@ int hall_enter(struct hall_realm *realm, struct subscriber *subscriber,
     subscriber->history_left = entry->history_count;
     subscriber->position = subscriber->taken = entry->position;
     lists_add(subscriber);
-    for (int i = 0; i < entry->follow_count; i++) {
-        int err = follow_add(subscriber, &entry->follows[i]);
-        if (err) {
-            unseat(subscriber);
-            return err;
-        }
+    int err = follows_reserve(subscriber, (uint32_t)entry->follow_count);
+    for (int i = 0; i < entry->follow_count && !err; i++)
+        err = follow_add(subscriber, &entry->follows[i]);
+    if (err) {
+        unseat(subscriber);
+        return err;
     }
     assert(realm->opening > 0);
     realm->opening--;

@@ -197,15 +197,22 @@ static bool seats_grow(struct hall_room *room)
     return true;
 }
 
+int follows_reserve(struct subscriber *subscriber, uint32_t size)
+{
+    if (size <= subscriber->follow_size)
+        return 0;
+    struct follow *follows = realloc(subscriber->follows, size * sizeof(*follows));
+    if (!follows)
+        return ERR_MEMORY;
+    subscriber->follows = follows;
+    subscriber->follow_size = size;
+    return 0;
+}
+
 static bool follows_grow(struct subscriber *subscriber)
 {
     uint32_t size = subscriber->follow_size + subscriber->follow_size / 2 + 2;
-    struct follow *follows = realloc(subscriber->follows, size * sizeof(*follows));
-    if (!follows)
-        return false;
-    subscriber->follows = follows;
-    subscriber->follow_size = size;
-    return true;
+    return follows_reserve(subscriber, size) == 0;
 }
 
 static void count_watcher(struct hall_room *room, int change)
