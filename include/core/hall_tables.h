@@ -36,9 +36,9 @@ void user_free_if_empty(struct hall_realm *realm, struct hall_user *user);
 
 /* NULL if it does not follow the room. */
 struct follow *follow_find(const struct subscriber *subscriber, const struct hall_room *room);
-/* Seats it, or changes the membership of the seat it has. ERR_MEMORY. */
 /* Makes room for `size` rooms in all, and not more: most readers keep the rooms they came with. */
 MUST_CHECK int follows_reserve(struct subscriber *subscriber, uint32_t size);
+/* Seats it, or changes the membership of the seat it has. ERR_MEMORY. */
 MUST_CHECK int follow_add(struct subscriber *subscriber, const struct hall_follow *as);
 /* What the subscriber is in the room has changed. */
 void follow_set(struct subscriber *subscriber, struct follow *follow, bool member, bool readable);
