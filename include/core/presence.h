@@ -97,6 +97,8 @@ static inline bool presence_user_is_absent(const struct presence_user *user)
 enum presence_status presence_shown(const struct presence_user *user);
 /* The activity that goes with what is shown now; NULL: none. */
 const char *presence_activity(const struct presence_user *user);
+/* seen_ms for what is shown now: `wall_ms` if that is still to be told. */
+int64_t presence_seen_ms(const struct presence_user *user, int64_t wall_ms);
 
 /* Reports online, or what the session reported in whose grace it comes. */
 void presence_enter(struct presence *presence, struct presence_user *user,

@@ -29,7 +29,7 @@ static void fill(struct hub *hub, const struct presence_call *call, struct prese
         return;
     const char *activity = presence_activity(&user->presence);
     state->status = presence_shown(&user->presence);
-    state->seen_ms = user->presence.seen_ms;
+    state->seen_ms = presence_seen_ms(&user->presence, clock_wall_ms());
     state->has_activity = activity && strlen(activity) <= ACTIVITY_BYTES_MAX;
     if (state->has_activity)
         strcpy(state->activity, activity);

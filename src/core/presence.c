@@ -75,6 +75,11 @@ static bool is_told(const struct presence_user *user)
            activity_hash(presence_activity(user)) == user->told_activity;
 }
 
+int64_t presence_seen_ms(const struct presence_user *user, int64_t wall_ms)
+{
+    return is_told(user) || presence_user_is_absent(user) ? user->seen_ms : wall_ms;
+}
+
 /* -- changes ------------------------------------------------------------------------------- */
 
 static void note_change(struct presence *presence, struct presence_user *user)
@@ -136,10 +141,10 @@ void presence_flush(struct presence *presence, int64_t now_ms, int64_t wall_ms, 
             presence->ops->on_settled(presence, user);
             continue;
         }
+        int64_t seen_ms = presence_seen_ms(user, wall_ms);
         user->told_status = (uint8_t)presence_shown(user);
         user->told_activity = activity_hash(presence_activity(user));
-        if (!presence_user_is_absent(user))
-            user->seen_ms = wall_ms;
+        user->seen_ms = seen_ms;
         presence->flushed_ms = now_ms;
         budget -= presence->ops->on_change(presence, user);
         presence->ops->on_settled(presence, user);

@@ -146,7 +146,10 @@ def test_choice_and_reports_are_folded(server, names):
     state, = report(alice, "desk", "away", activity="lunch").expect(200).json["presence"]
     assert (state["status"], state["activity"]) == ("away", "lunch")
     shown(at_bob, alice, "away", activity="lunch")
-    assert choose(alice, "busy")["activity"] == "lunch"
+    before = int(time.time() * 1000)
+    state = choose(alice, "busy")
+    assert state["activity"] == "lunch"
+    assert state["lastSeen"] >= before, "also before it is told"
     shown(at_bob, alice, "busy", activity="lunch")
     choose(alice, "busy", activity="a talk")
     shown(at_bob, alice, "busy", activity="a talk")

@@ -255,9 +255,11 @@ static void the_invisible_leave_no_trace(void **state)
     enter(&ann, &session);
     assert_told("ann:online ");
     choose(PRESENCE_OFFLINE, NULL);
+    assert_int_equal(presence_seen_ms(&ann, wall_ms()), wall_ms());
     assert_told("ann:offline ");
     int64_t seen_ms = ann.seen_ms;
     pass(5000);
+    assert_int_equal(presence_seen_ms(&ann, wall_ms()), seen_ms);
     leave(&ann, &session, true);
     assert_int_equal(ann.seen_ms, seen_ms);
     enter(&ann, &session);
