@@ -88,8 +88,9 @@ struct frame *hub_presence_frame(struct hub *hub, struct hub_user *user)
 {
     if (user->frame)
         return user->frame;
+    /* First: the place that it takes may be one of its own from before, which lets go of what the
+     * user has by then. */
+    note_frame(hub, user);
     user->frame = frame_make(user);
-    if (user->frame)
-        note_frame(hub, user);
     return user->frame;
 }
