@@ -177,9 +177,11 @@ void hub_presence_frames_drop(struct hub *hub, struct hub_timer *timer);
 
 /* hub_presence_calls.c: answers it, or waits for who is being loaded. */
 void hub_presence_serve(struct hub *hub, struct presence_call *call);
+/* With what stands in it. */
+void hub_presence_answer(struct presence_call *call, int err);
 
 /* hub_load.c: none is under way for the user; is under way, and has to be read anew; served when
- * it is done; let go of, with no request under way. */
+ * it is done; let go of, with no request under way: who waits is answered ERR_CLOSED. */
 void hub_load_start(struct hub *hub, struct hub_user *user);
 void hub_load_again(struct hub_user *user);
 void hub_load_wait(struct hub_user *user, struct presence_call *call);

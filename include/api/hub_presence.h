@@ -42,7 +42,7 @@ struct presence_call {
     struct span activity;        /* PRESENCE_REPORT; data NULL: none */
     struct presence_state *states;
     int state_count;
-    /* ERR_OK; of a report ERR_NOT_FOUND: no such session, ERR_MEMORY. */
+    /* ERR_OK; ERR_CLOSED; of a report ERR_NOT_FOUND: no such session, ERR_MEMORY. */
     void (*on_done)(struct presence_call *call, int err);
     /* the hub's */
     struct hub *hub;

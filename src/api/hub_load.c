@@ -36,7 +36,8 @@ static void ask(struct hub_load *load)
 
 static void on_retry(struct hub *hub, struct hub_timer *timer)
 {
-    ask(container_of(timer, struct hub_load, retry));
+    if (!hub->forgetting)
+        ask(container_of(timer, struct hub_load, retry));
 }
 
 void hub_load_start(struct hub *hub, struct hub_user *user)
@@ -70,10 +71,16 @@ void hub_load_free(struct hub *hub, struct hub_user *user)
 {
     if (!user->load)
         return;
+    struct presence_call *waiting = user->load->waiting;
     hub_timer_remove(hub, &user->load->retry);
     journal_read_fini(&user->load->read);
     free(user->load);
     user->load = NULL;
+    while (waiting) {
+        struct presence_call *call = waiting;
+        waiting = call->next;
+        hub_presence_answer(call, ERR_CLOSED);
+    }
 }
 
 /* -- what was read ------------------------------------------------------------------------- */
@@ -153,6 +160,7 @@ static void finish(struct hub_load *load)
     struct hub *hub = load->hub;
     struct hub_user *user = load->user;
     struct presence_call *waiting = load->waiting;
+    load->waiting = NULL;
     user->loaded = true;
     user->pins++;
     hub_load_free(hub, user);

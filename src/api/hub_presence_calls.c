@@ -11,7 +11,7 @@ static void read_done(struct letter *letter)
     call->on_done(call, call->err);
 }
 
-static void answer(struct presence_call *call, int err)
+void hub_presence_answer(struct presence_call *call, int err)
 {
     call->err = err;
     call->letter.on_read = read_done;
@@ -71,7 +71,7 @@ void hub_presence_serve(struct hub *hub, struct presence_call *call)
     int err = call->action == PRESENCE_REPORT ? report(hub, call) : 0;
     for (int i = 0; i < call->state_count; i++)
         fill(hub, call, &call->states[i]);
-    answer(call, err);
+    hub_presence_answer(call, err);
 }
 
 /* Served when what was changed has been read. */

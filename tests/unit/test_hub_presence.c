@@ -1,5 +1,5 @@
-/* The hub's people from inside: frames that are kept, rooms that go, what is asked of a journal that
- * is about to be closed. Without its thread: the test is the hub's. */
+/* The hub's people from inside: frames that are kept, rooms that go, a journal that is about to be
+ * closed. Without its thread: the test is the hub's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,10 @@
 #include <string.h>
 
 #include "api/hub_parts.h"
+#include "base/err.h"
 #include "core/frame.h"
+#include "net/loop.h"
+#include "store/journal.h"
 
 static const struct settings settings = {.rooms_quiet_limit = 200};
 static struct signals signals;
@@ -20,8 +23,15 @@ static struct hub *hub_made(void)
     static struct hub hub;
     hub = (struct hub){.settings = &settings, .signals = &signals};
     deadline_wheel_init(&hub.wheel, HUB_TICK_MS, 0);
+    assert_int_equal(mailbox_init(&hub.mailbox), 0);
     hub_presence_init(&hub);
     return &hub;
+}
+
+static void hub_gone(struct hub *hub)
+{
+    hub_presence_fini(hub);
+    mailbox_fini(&hub->mailbox);
 }
 
 static struct hub_user *user_made(struct hub *hub, const char *name)
@@ -45,13 +55,57 @@ static void one_who_changes_all_the_time_is_told_each_time(void **state)
         assert_non_null(hub_presence_frame(hub, user));
         assert_ptr_equal(hub_presence_frame(hub, user), user->frame);
     }
-    hub_presence_fini(hub);
+    hub_gone(hub);
+}
+
+static int answered;
+
+static void on_done(struct presence_call *call, int err)
+{
+    answered = err;
+}
+
+/* What waits for a user whom the journal cannot tell of is answered when the hub ends, and the
+ * journal, which is closed by then, is not asked again. */
+static void nobody_waits_for_ever_for_who_cannot_be_loaded(void **state)
+{
+    static struct worker worker;
+    struct hub *hub = hub_made();
+    struct presence_state about = {.user = span_text("alice")};
+    struct presence_call call = {
+        .action = PRESENCE_RELOAD,
+        .home = &worker,
+        .realm = span_text("main"),
+        .user = span_text("alice"),
+        .states = &about,
+        .state_count = 1,
+        .on_done = on_done,
+    };
+    assert_int_equal(mailbox_init(&worker.mailbox), 0);
+    hub->journal = journal_closed();
+    struct hub_user *alice = user_made(hub, "alice");
+    hub_presence_call(hub, &call);
+    assert_int_equal(mailbox_read(&hub->mailbox), 1);
+    assert_int_equal(mailbox_read(&hub->mailbox), 1);
+    assert_non_null(alice->load);
+    hub->forgetting = (struct hub_forgetting *)hub;
+    hub->journal = NULL;
+    struct deadline *retry = deadline_take(&hub->wheel, 60000);
+    assert_non_null(retry);
+    struct hub_timer *timer = container_of(retry, struct hub_timer, deadline);
+    timer->on_due(hub, timer);
+    assert_int_equal(mailbox_read(&worker.mailbox), 0);
+    hub_gone(hub);
+    assert_int_equal(mailbox_read(&worker.mailbox), 1);
+    assert_int_equal(answered, ERR_CLOSED);
+    mailbox_fini(&worker.mailbox);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_who_changes_all_the_time_is_told_each_time),
+        cmocka_unit_test(nobody_waits_for_ever_for_who_cannot_be_loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
