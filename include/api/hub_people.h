@@ -34,7 +34,6 @@ struct hub_room {
     uint32_t seat_count, seat_size;
     uint32_t *seats;            /* numbers of users; owned */
     bool seated;                /* it keeps seats */
-    bool deleted;               /* nobody finds it by name any more */
     int64_t members;            /* all of them */
     struct event_id members_at; /* where the count was true */
     char key[];                 /* realm NUL room */
@@ -122,7 +121,7 @@ struct hub_room *people_get_room(struct people *people, const char *realm, struc
                                  int64_t members, struct event_id at, int64_t quiet_limit);
 /* Frees it if nobody is linked. */
 void people_drop_room(struct people *people, struct hub_room *room);
-/* Nobody is to find it by its name. It goes with its last link. */
+/* With all its links. One without seats costs a look at every user. */
 void people_delete_room(struct people *people, struct hub_room *room);
 /* The count is true at `at`; older than what is known: no change. */
 void people_count_room(struct people *people, struct hub_room *room, int64_t members,
@@ -134,8 +133,7 @@ MUST_CHECK int people_link(struct people *people, struct hub_user *user, struct 
 /* It is linked. The room may be freed. */
 void people_unlink(struct people *people, struct hub_user *user, struct hub_room *room);
 /* A room that is in both. */
-bool people_share_room(const struct people *people, const struct hub_user *a,
-                       const struct hub_user *b);
+bool people_share_room(const struct hub_user *a, const struct hub_user *b);
 
 /* Targets are named as in the token. ERR_MEMORY: it has some of them. */
 MUST_CHECK int people_tie(struct people *people, struct hub_user *user, const struct span *targets,

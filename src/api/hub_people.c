@@ -130,20 +130,11 @@ struct hub_room *people_get_room(struct people *people, const char *realm, struc
     return room;
 }
 
-void people_delete_room(struct people *people, struct hub_room *room)
-{
-    if (!room->deleted)
-        HASH_DEL(people->rooms_by_key, room);
-    room->deleted = true;
-    people_drop_room(people, room);
-}
-
 void people_drop_room(struct people *people, struct hub_room *room)
 {
     if (room->links)
         return;
-    if (!room->deleted)
-        HASH_DEL(people->rooms_by_key, room);
+    HASH_DEL(people->rooms_by_key, room);
     numbered_remove(&people->rooms, room->number);
     free(room->seats);
     free(room);
@@ -209,15 +200,35 @@ int people_link(struct people *people, struct hub_user *user, struct hub_room *r
     return 0;
 }
 
-void people_unlink(struct people *people, struct hub_user *user, struct hub_room *room)
+static void links_remove(struct hub_user *user, const struct hub_room *room)
 {
-    if (room->seated)
-        seat_remove(room, user->number);
     uint32_t index = link_index(user, room->number);
     user->link_count--;
     memmove(&user->links[index], &user->links[index + 1],
             (user->link_count - index) * sizeof(*user->links));
+}
+
+void people_unlink(struct people *people, struct hub_user *user, struct hub_room *room)
+{
+    if (room->seated)
+        seat_remove(room, user->number);
+    links_remove(user, room);
     room->links--;
+    people_drop_room(people, room);
+}
+
+void people_delete_room(struct people *people, struct hub_room *room)
+{
+    struct hub_user *user, *next;
+    for (uint32_t i = 0; i < room->seat_count; i++)
+        links_remove(people_user(people, room->seats[i]), room);
+    if (!room->seated) {
+        HASH_ITER(hh, people->users_by_key, user, next) {
+            if (people_is_linked(user, room))
+                links_remove(user, room);
+        }
+    }
+    room->links = 0;
     people_drop_room(people, room);
 }
 
@@ -256,13 +267,12 @@ void people_count_room(struct people *people, struct hub_room *room, int64_t mem
         seats_find(people, room);
 }
 
-bool people_share_room(const struct people *people, const struct hub_user *a,
-                       const struct hub_user *b)
+bool people_share_room(const struct hub_user *a, const struct hub_user *b)
 {
     uint32_t i = 0, k = 0;
     while (i < a->link_count && k < b->link_count) {
         uint32_t of_a = a->links[i], of_b = b->links[k];
-        if (of_a == of_b && !people_room(people, of_a)->deleted)
+        if (of_a == of_b)
             return true;
         i += of_a <= of_b;
         k += of_b <= of_a;

@@ -12,7 +12,7 @@
 
 static bool is_quiet(const struct hub *hub, const struct hub_room *room)
 {
-    return room->deleted || settings_is_quiet(hub->settings, room->members);
+    return settings_is_quiet(hub->settings, room->members);
 }
 
 static struct hub_user *user_of(struct presence_user *presence)
@@ -44,7 +44,7 @@ static int64_t tell_user(struct hub *hub, struct hub_user *to, struct frame *fra
 static bool may_see(const struct hub *hub, const struct hub_user *a, const struct hub_user *b)
 {
     return hub->settings->presence_visible == PRESENCE_VISIBLE_REALM ||
-           people_share_room(&hub->people, a, b);
+           people_share_room(a, b);
 }
 
 /* Everyone in a room of his, once, by his stamp. */

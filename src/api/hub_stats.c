@@ -144,7 +144,7 @@ static void on_lost(struct hub *hub)
 
 void hub_stats_online(struct hub *hub, const struct hub_room *room)
 {
-    if (room->deleted || !settings_is_quiet(hub->settings, room->members))
+    if (!settings_is_quiet(hub->settings, room->members))
         return;
     struct span realm = pair_first(room->key);
     struct span name = span_of(room->key + realm.len + 1, room->hh.keylen - realm.len - 1);

@@ -58,6 +58,48 @@ static void one_who_changes_all_the_time_is_told_each_time(void **state)
     hub_gone(hub);
 }
 
+static struct hub_room *room_made(struct hub *hub, const char *name, int64_t members)
+{
+    struct hub_room *room = people_get_room(&hub->people, "main", span_text(name), members,
+                                            (struct event_id){1, 0}, settings.rooms_quiet_limit);
+    assert_non_null(room);
+    return room;
+}
+
+static void link_all(struct hub *hub, struct hub_user *const *users, struct hub_room *room)
+{
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(people_link(&hub->people, users[i], room), 0);
+}
+
+/* However often rooms are made and deleted, of those that are gone nothing is left. */
+static void a_deleted_room_leaves_nothing_with_those_who_were_in_it(void **state)
+{
+    static const int64_t sizes[] = {3, 5000}; /* with seats and without */
+    struct hub *hub = hub_made();
+    struct hub_user *users[] = {user_made(hub, "alice"), user_made(hub, "bob"),
+                                user_made(hub, "carol")};
+    struct hub_room *kept = room_made(hub, "kept", 3);
+    link_all(hub, users, kept);
+    for (size_t i = 0; i < 10; i++) {
+        struct hub_room *room = room_made(hub, "room", sizes[i % 2]);
+        assert_int_equal(room->seated, i % 2 == 0);
+        link_all(hub, users, room);
+        people_delete_room(&hub->people, room);
+        assert_null(people_find_room(&hub->people, "main", span_text("room")));
+        for (int k = 0; k < 3; k++) {
+            assert_int_equal(users[k]->link_count, 1);
+            assert_true(people_is_linked(users[k], kept));
+        }
+    }
+    assert_int_equal(hub->people.rooms.end, 2);
+    assert_int_equal(kept->seat_count, 3);
+    people_unlink(&hub->people, users[1], kept);
+    assert_false(people_share_room(users[0], users[1]));
+    assert_true(people_share_room(users[0], users[2]));
+    hub_gone(hub);
+}
+
 static int answered;
 
 static void on_done(struct presence_call *call, int err)
@@ -105,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_who_changes_all_the_time_is_told_each_time),
+        cmocka_unit_test(a_deleted_room_leaves_nothing_with_those_who_were_in_it),
         cmocka_unit_test(nobody_waits_for_ever_for_who_cannot_be_loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
