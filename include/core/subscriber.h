@@ -96,7 +96,7 @@ struct subscriber {
     struct event_id snapshot;      /* memberships were read at this id */
     uint32_t history_left;         /* messages of history to be fed before its replay */
     const char *session;           /* name; borrowed from the owner */
-    uint32_t replayed;             /* events queued since it was opened or fell back */
+    uint32_t replayed;             /* events queued by the replay it was opened with */
 };
 
 /* Bytes of `frame` that a subscriber writes. */

@@ -77,7 +77,6 @@ static void fall_back(struct subscriber *subscriber)
     subscriber->position = from;
     subscriber->state = SUBSCRIBER_REPLAY;
     subscriber->fallback = true;
-    subscriber->replayed = 0;
     subscriber->ops->on_queued(subscriber);
 }
 
@@ -144,7 +143,7 @@ bool push_replayed(struct subscriber *subscriber, struct frame *frame)
     if (subscriber_push_own(subscriber, frame, false) != 0)
         return false;
     subscriber->position = frame->id;
-    subscriber->replayed++;
+    subscriber->replayed += !subscriber->fallback;
     metric_add(METRIC_REPLAYED, 1);
     return true;
 }

@@ -172,6 +172,7 @@ static void test_what_can_be_replayed_is_dropped(void **state)
     expect(&subscriber, EVENT_CAUGHT_UP, 100);
     for (uint64_t number = 101; number < 111; number++)
         expect(&subscriber, EVENT_NEW_MESSAGE, number);
+    assert_int_equal(subscriber.replayed, 0); /* by what it was opened with */
     leave(&hall, &subscriber);
 }
 
