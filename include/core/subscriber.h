@@ -19,7 +19,8 @@
  *        a message said that is deleted is dropped likewise.
  *        An ephemeral frame that tells a state (who is online, who types, how far one has read)
  *        and finds no room is held back, the newest of each, and queued once the queue is empty.
- * BOUNDS queue_bytes_max (one frame is always taken, so that a large one passes); of HELD_MAX
+ * BOUNDS queue_bytes_max (beside its own blocks one frame is always taken, so that a large one
+ *        passes); of HELD_MAX
  *        states on the subscriber is broken, so that it comes back for all of them; other
  *        ephemeral frames that do not fit are left out.
  * Floor: core. On the thread of its hall. Pure. Embedded in what owns it. */

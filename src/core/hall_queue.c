@@ -80,10 +80,21 @@ static void fall_back(struct subscriber *subscriber)
     subscriber->ops->on_queued(subscriber);
 }
 
+/* What was made for this session alone: it leaves when it is read, and takes nobody's place. */
+static bool holds_own_blocks_only(const struct subscriber *subscriber)
+{
+    for (uint32_t i = 0; i < subscriber->queue_count; i++) {
+        if (queued_get(subscriber_peek(subscriber, i))->audience != AUDIENCE_SESSION)
+            return false;
+    }
+    return true;
+}
+
 bool queue_has_room(const struct subscriber *subscriber, const struct frame *frame)
 {
-    return subscriber->queue_count == 0 ||
-           subscriber->queue_bytes + frame->size <= subscriber->realm->hall->limits.queue_bytes_max;
+    return subscriber->queue_bytes + frame->size <=
+               subscriber->realm->hall->limits.queue_bytes_max ||
+           holds_own_blocks_only(subscriber);
 }
 
 /* Does the queue hold what the message said that `deletion` tells the end of? */

@@ -225,6 +225,20 @@ def test_denials_leave_room_for_what_moves_the_cursor(start, names, ring):
     poller.close()
 
 
+def test_denials_leave_room_for_an_event_as_large_as_the_queue(start, names):
+    server = start(sse__queue_bytes="4k")
+    alice = server.user("alice")
+    room = alice.create(names("room"))
+    first = alice.send(room)["id"]
+    sent = [alice.send(room, "x" * 5000)["id"] for _ in range(2)]
+    poller = alice.poller(since=first, rooms=f"{room},{names('missing')}")
+    for _ in sent:
+        poller.session = None
+        assert poller.cursor == sent[-1] or "id" in poller.once()[-1]
+    assert [event["id"] for event in poller.events if "id" in event] == sent
+    poller.close()
+
+
 def test_gaps_of_a_lost_answer_are_told_again_however_small_the_limit(start, names):
     server = start(replay__max_events=5)
     alice, bob = server.user("alice"), server.user("bob")
