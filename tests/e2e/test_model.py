@@ -45,5 +45,10 @@ def test_long(start, request, journal):
 
 
 @pytest.mark.slow
+def test_small_queues(start, request):
+    play(start, request, 15, "sqlite", sse__queue_bytes="4k")
+
+
+@pytest.mark.slow
 def test_replays_from_the_journal_alone(start, request):
     play(start, request, 10, "sqlite", replay__ring_bytes="64k", replay__ring_age="1s")

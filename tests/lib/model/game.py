@@ -124,6 +124,8 @@ class Game:
                                           self._some_rooms(), self.dice.likely(40)))
         for device in DEVICES:
             self.readers.append(SseReader(self, self.dice.pick(self.users), device=device))
+        for _ in range(2):
+            self.readers.append(SseReader(self, self.dice.pick(self.users), slow=True))
         for session in (None, "poller"):
             self.readers.append(PollReader(self, self.dice.pick(self.users), session=session))
         for reader in self.readers:
@@ -135,7 +137,7 @@ class Game:
     def _come(self, reader):
         if isinstance(reader, SseReader):
             self.note(f"{reader} comes with {reader.cursor}")
-            reader.open(caught_up=self.dice.likely(60))
+            reader.open(caught_up=not reader.slow and self.dice.likely(60))
         else:
             reader.poll()
 

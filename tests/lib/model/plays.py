@@ -124,6 +124,8 @@ class Dice:
     # -- messages ----------------------------------------------------------------------------
 
     def _text(self):
+        if self.likely(4):
+            return "long " * 800
         return self.pick(("hello", "Grüße", "line\nline", "quote \" \\ ", "👍", "x" * 40)) + \
             f" {self.chance.randrange(100)}"
 

@@ -3,6 +3,7 @@ from ..sse import id_key
 from .cells import difference, learn, match
 from .follow import Life
 
+SLOW_BYTES = 2048  # that one who is slow takes into its socket
 WAIT = 30  # seconds; a hang, never a measure of speed
 OF_THE_STREAM = {"connected", "caught_up", "heartbeat", "room_denied", "reconnect"}
 RECEIPTS = {"message_read", "message_delivered"}
@@ -26,8 +27,9 @@ def check_event(life, index, event, who):
 class Reader:
     """One that comes, is cut, and comes back with its cursor."""
 
-    def __init__(self, game, user, names=(), follows_all=True, session=None, device=None):
-        self.device = device
+    def __init__(self, game, user, names=(), follows_all=True, session=None, device=None,
+                 slow=False):
+        self.device, self.slow = device, slow
         self.game, self.user, self.names = game, user, list(names)
         self.follows_all, self.session = follows_all, session
         self.cursor = None      # the id to go on from; None: live from now
@@ -62,7 +64,8 @@ class SseReader(Reader):
     def open(self, caught_up=True):
         """`caught_up`: waits for it, which one who watches always does."""
         self.stream = self.game.client(self.user).stream(
-            since=self.cursor, presence="none", device=self.device, **self.query())
+            since=self.cursor, presence="none", device=self.device, **self.query(),
+            receive_bytes=SLOW_BYTES if self.slow else None)
         connected = self.stream.take(WAIT)
         assert connected.type == "connected", connected
         start = self.index_of(self.cursor)
@@ -94,8 +97,9 @@ class SseReader(Reader):
 
     def wait_until_live(self):
         if not self.life.is_live:
+            # One that is slow is fed by replays, whenever it falls behind.
+            self.life.is_live = not self.slow
             self.stream.wait(lambda: self.stream.of("caught_up"), f"{self}: caught_up", WAIT)
-            self.life.is_live = True
 
     def read(self):
         """Takes what is there and holds it against what is due."""
@@ -186,6 +190,7 @@ class PollReader(Reader):
 
     is_open = True
     drained = True            # nothing was left to be given
+    place = None              # index of the entry up to which everything was given
 
     def __init__(self, game, user, **more):
         super().__init__(game, user, **more)
@@ -193,7 +198,7 @@ class PollReader(Reader):
 
     def poll(self, limit=100, wait=0, lose=False):
         """`lose`: the answer does not arrive; the cursor stays."""
-        start = self.game.journal.index_of.get(self.poller.cursor)
+        start = self.index_of(self.poller.cursor) if self.place is None else self.place
         self.begin(start)
         if self.session:
             self.life.queued_at = len(self.game.journal.entries) if self.drained else 0
@@ -215,7 +220,15 @@ class PollReader(Reader):
         self.drained = lose or place == len(self.life.due)
         if lose:
             self.poller.cursor = before
+        else:
+            self._note_place(start, place)
         return place
+
+    def _note_place(self, start, count):
+        """A cursor may name an entry that nobody has been shown: then it is none of this reader's
+        either, nor is anything between it and the last that was given."""
+        last = self.life.due[count - 1][0].index if count else start
+        self.place = self.game.journal.index_of.get(self.poller.cursor, last)
 
     def _check_cursor(self, start, place):
         """It stands at the last event given, or beyond where nothing more was due."""
@@ -261,7 +274,11 @@ def poll_probe(game, user, names, follows_all, cursor, limit):
     reader = PollReader(game, user, names=names, follows_all=follows_all)
     reader.poller.cursor = cursor
     while reader.poller.cursor != game.journal.head.value:
-        reader.poll(limit=limit)
+        before = reader.poller.cursor
+        place = reader.poll(limit=limit)
+        assert reader.poller.cursor != before or cursor is None, \
+            f"{reader}: {place} events from {before} on, limit {limit}, and no move; " \
+            f"due {[entry for entry, _ in reader.life.due[:3]]}"
     reader.leave()
 
 
