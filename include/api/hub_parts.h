@@ -197,7 +197,7 @@ void hub_seen_fini(struct hub *hub);
 /* hub_typing.c */
 void hub_typing_init(struct hub *hub);
 void hub_typing_fini(struct hub *hub);
-/* The user has gone offline. */
+/* The user has gone offline or become invisible. */
 void hub_typing_gone(struct hub *hub, struct span realm, struct span user);
 
 /* hub_stats.c: the last to be told news, so that the others know of it when numbers are read. */

@@ -145,6 +145,7 @@ static int set_ties(struct hub *hub, struct hub_user *user, const struct read_pr
 static int take_over(struct hub *hub, struct hub_user *user, const struct journal_read *read)
 {
     const struct read_presence *found = &read->presence;
+    bool hides = found->choice == PRESENCE_OFFLINE && user->presence.choice != PRESENCE_OFFLINE;
     int err = set_links(hub, user, read);
     if (!err)
         err = set_ties(hub, user, found);
@@ -152,6 +153,8 @@ static int take_over(struct hub *hub, struct hub_user *user, const struct journa
         err = presence_choose(&hub->presence, &user->presence, found->choice, found->activity);
     if (!err && user->presence.seen_ms < found->seen_ms)
         user->presence.seen_ms = found->seen_ms;
+    if (!err && hides)
+        hub_typing_gone(hub, span_text(user->key), span_text(hub_user_name(user)));
     return err;
 }
 

@@ -197,6 +197,19 @@ def test_it_ends_by_going_offline(start, names):
     onlooker.close()
 
 
+def test_it_ends_by_becoming_invisible(start, names):
+    server = start(typing__timeout="60s")
+    owner, alice, _, room = everyone(server, names)
+    onlooker = Onlooker(server, owner.name, room)
+    with alice.stream() as stream:
+        stream.open()
+        types(alice, room)
+        onlooker.sees(alice)
+        alice.put("/v1/presence", {"status": "offline"}).expect(200)
+        onlooker.sees(alice, False)
+    onlooker.close()
+
+
 def test_a_deleted_room_has_no_typing(server, names, scene):
     alice, other, onlooker, room = scene
     types(alice, room)
