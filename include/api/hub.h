@@ -84,7 +84,13 @@ void hub_use_watchers(struct hub *hub, struct watchers *watchers);
  * who are here, and waits until the hub asks the journal for nothing any more. What it was asked
  * for is still to be finished. NULL is fine. */
 void hub_forget_journal(struct hub *hub);
-/* After the workers have stopped and the journal was closed. Sessions still inside are closed. */
+/* After the workers have stopped and the journal was closed: the thread ends, and what is still
+ * asked of the hub is done by hub_settle on the caller's. NULL and repeats are fine. */
+void hub_stop(struct hub *hub);
+/* Reads the letters that have come since; without any, answers those who wait for what the journal
+ * cannot tell any more. True if there was something. */
+bool hub_settle(struct hub *hub);
+/* When nobody is left who posts to it. Sessions still inside are closed. */
 struct hub *hub_free(struct hub *hub);
 
 /* What was committed, from the journal's follower: hands on what the hub wants of it. The frames

@@ -51,7 +51,8 @@ struct hub {
     struct signals *signals;         /* borrowed */
     struct journal *journal;         /* borrowed; its answers come as letters. NULL: asked for
                                         nothing any more */
-    bool stopping;
+    bool stopping;        /* the thread ends after this turn */
+    bool stopped;         /* it was joined: the caller of hub_settle has taken over */
     struct letter stop;
     struct hub_forgetting *forgetting; /* NULL: the journal is not about to be closed */
     int64_t requests;     /* of the journal, for presence, under way */
@@ -186,6 +187,8 @@ void hub_load_start(struct hub *hub, struct hub_user *user);
 void hub_load_again(struct hub_user *user);
 void hub_load_wait(struct hub_user *user, struct presence_call *call);
 void hub_load_free(struct hub *hub, struct hub_user *user);
+/* Lets go of all that are left once the journal is closed. True if there were any. */
+bool hub_loads_end(struct hub *hub);
 
 /* hub_seen.c */
 void hub_seen_note(struct hub *hub, struct hub_user *user);

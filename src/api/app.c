@@ -233,12 +233,13 @@ int app_run(struct app *app)
     return server_run(app->server, on_reload, app);
 }
 
-/* Everything that was under way comes back to its desk, and finds its request or reader gone. */
+/* Everything that was under way comes back to its desk, and finds its request or reader gone. A
+ * batch goes on with its next command, which may ask the hub again. */
 static void settle(struct app *app)
 {
     bool any = true;
     while (any) {
-        any = false;
+        any = app->hub && hub_settle(app->hub);
         for (int i = 0; i < WORKERS_MAX; i++)
             any |= app->desks[i] && worker_settle(app->desks[i]->worker);
     }
@@ -254,8 +255,9 @@ struct app *app_free(struct app *app)
     app->journal = journal_closed();
     for (int i = 0; i < WORKERS_MAX; i++)
         desk_close(app->desks[i]);
+    hub_stop(app->hub);
     settle(app);
-    hub_free(app->hub);
+    app->hub = hub_free(app->hub);
     settle(app);
     for (int i = 0; i < WORKERS_MAX; i++)
         desk_free(app->desks[i]);

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <semaphore.h>
@@ -129,13 +130,29 @@ void hub_forget_journal(struct hub *hub)
     sem_destroy(&forgetting.done);
 }
 
+void hub_stop(struct hub *hub)
+{
+    if (!hub || hub->stopped)
+        return;
+    hub->stop.on_read = read_stop;
+    hub_post(hub, &hub->stop);
+    pthread_join(hub->thread, NULL);
+    hub->stopped = true;
+}
+
+bool hub_settle(struct hub *hub)
+{
+    assert(hub->stopped);
+    bool any = mailbox_read(&hub->mailbox) > 0 || hub_loads_end(hub);
+    hub_tell_post(hub);
+    return any;
+}
+
 struct hub *hub_free(struct hub *hub)
 {
     if (!hub)
         return NULL;
-    hub->stop.on_read = read_stop;
-    hub_post(hub, &hub->stop);
-    pthread_join(hub->thread, NULL);
+    hub_stop(hub);
     hub_receipts_fini(hub);
     hub_sessions_fini(hub);
     hub_presence_fini(hub);

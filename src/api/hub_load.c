@@ -83,6 +83,19 @@ void hub_load_free(struct hub *hub, struct hub_user *user)
     }
 }
 
+bool hub_loads_end(struct hub *hub)
+{
+    struct hub_user *user, *next;
+    bool any = false;
+    HASH_ITER(hh, hub->people.users_by_key, user, next)
+    {
+        any |= user->load != NULL;
+        hub_load_free(hub, user);
+        hub_user_release(hub, user);
+    }
+    return any;
+}
+
 /* -- what was read ------------------------------------------------------------------------- */
 
 static int link_one(struct hub *hub, struct hub_user *user, const struct read_membership *one,

@@ -8,8 +8,8 @@ import pytest
 from lib.http import Connection, path, wait_until
 
 ROUNDS = 6
-REQUESTS = 120
-KINDS = 12
+REQUESTS = 240
+KINDS = 24
 
 
 def request_of(number, room, begin):
@@ -26,7 +26,30 @@ def request_of(number, room, begin):
             ("DELETE", path("v1", "session", f"s{number % 7}"), None),
             ("POST", path("v1", "session", f"s{number % 7}", "token"), {}),
             ("POST", path("v1", "rooms", room, "join"), {}),
-            ("POST", path("v1", "acks"), {"cursor": begin, "device": "d"})][number % KINDS]
+            ("POST", path("v1", "acks"), {"cursor": begin, "device": "d"}),
+            ("PUT", path("v1", "presence"), {"status": "busy", "activity": name, "choice": True}),
+            ("PUT", path("v1", "presence"), {"status": "away", "choice": False}),
+            ("GET", path("v1", "presence", users="alice,bob"), None),
+            ("DELETE", path("v1", "presence", "subscriptions", "bob"), None),
+            ("PUT", path("v1", "rooms", room, "here"), {"data": {"at": number}}),
+            ("GET", path("v1", "rooms", room, "here"), None),
+            ("POST", path("v1", "rooms", room, "typing"), {"typing": True}),
+            ("POST", path("v1", "rooms", room, "read"), {"upTo": begin}),
+            ("GET", path("v1", "sync", since=begin), None),
+            ("PUT", path("v1", "rooms", room, "messages", "first", "reactions", name), None),
+            ("PUT", path("v1", "rooms", room, "bans", name), {"deleteMessages": True}),
+            ("POST", path("v1", "batch"), {"events": batch_of(room, name)})][number % KINDS]
+
+
+def batch_of(room, name):
+    """Commands that go to the journal together, and to the hub in between."""
+    return [{"type": "send_message", "roomId": room, "text": "x", "messageId": f"b{name}"},
+            {"type": "start_typing", "roomId": room},
+            {"type": "status_change", "status": None},
+            {"type": "put_room", "roomId": f"{room}-{name}"},
+            {"type": "delete_room", "roomId": f"{room}-{name}"},
+            {"type": "presence_update", "status": "online"},
+            {"type": "edit_message", "roomId": room, "messageId": f"b{name}", "text": "y"}]
 
 
 def read_all(connection):
@@ -54,7 +77,8 @@ def burst(server, user, room, begin, first):
     connections = [Connection(server.address) for _ in range(REQUESTS)]
     for number, connection in enumerate(connections, first):
         method, target, body = request_of(number, room, begin)
-        connection.send_request(method, target, body, token=user.token)
+        connection.send_request(method, target, body, {"X-Tidings-Session": f"s{number % 7}"},
+                                user.token)
     signal_twice(server)
     answers = [read_all(connection) for connection in connections]
     return {json.loads(body)["id"] for number, (head, body) in enumerate(answers, first)
@@ -68,7 +92,7 @@ def test_a_second_signal_leaves_nothing_behind(start, names, seed, journal):
     for _ in range(ROUNDS):
         alice, room = server.user("alice", name=str(seed.random())), names("room")
         alice.create(room)
-        begin = alice.send(room)["id"]
+        begin = alice.send(room, messageId="first")["id"]
         alice.close()
         acknowledged = burst(server, alice, room, begin, seed.randrange(1 << 20))
         server.finish()

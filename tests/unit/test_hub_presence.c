@@ -137,9 +137,11 @@ static void nobody_waits_for_ever_for_who_cannot_be_loaded(void **state)
     struct hub_timer *timer = container_of(retry, struct hub_timer, deadline);
     timer->on_due(hub, timer);
     assert_int_equal(mailbox_read(&worker.mailbox), 0);
-    hub_gone(hub);
+    assert_true(hub_loads_end(hub));
+    assert_false(hub_loads_end(hub));
     assert_int_equal(mailbox_read(&worker.mailbox), 1);
     assert_int_equal(answered, ERR_CLOSED);
+    hub_gone(hub);
     mailbox_fini(&worker.mailbox);
 }
 
