@@ -11,7 +11,7 @@ import pytest
 
 from lib.model.game import QUIET_LIMIT, Game
 
-OPTIONS = {"limits.sessions": 0, "rooms.quiet_limit": QUIET_LIMIT}
+OPTIONS = {"limits.sessions": 0, "rooms.quiet_limit": QUIET_LIMIT, "replay.max_events": 0}
 JOURNALS = ("sqlite", "memory")
 
 

@@ -239,6 +239,8 @@ class Game:
         self.server.start()
         if message:
             self.repeat(message)
+        self._finish()
+        probe(self, self.dice.pick(self.users), [], True, "0-0")
         for reader in self.readers:
             if self.dice.likely(70):
                 self._come(reader)

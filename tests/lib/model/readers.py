@@ -71,7 +71,9 @@ class SseReader(Reader):
         start = self.index_of(self.cursor)
         if self.device:
             start = self._begin_device(start)
-        assert connected["resumed"] == (start is not None), (self, connected)
+        if connected["resumed"] != (start is not None):
+            raise AssertionError(f"{self}: {connected} for {self.cursor}, which is "
+                                 f"{self.game.journal.entries[start]}; then {self.stream.take()}")
         match(self._id_at(start), connected["cursor"], f"{self}: cursor")
         self.begin(start)
         self.game.check_connected(self.user, connected.data)
