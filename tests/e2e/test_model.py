@@ -23,7 +23,6 @@ def play(start, request, seconds, journal, **options):
     if journal == "memory":
         settings["journal__url"] = "memory:"
     server = start(**settings, **options)
-    server.keep_port()
     game = Game(server, random.Random(seed), durable=journal == "sqlite")
     try:
         game.play(seconds)

@@ -236,7 +236,11 @@ class Game:
         for client in self.clients.values():
             client.close()
         self.server.kill() if kill else self.server.stop()
+        # On another port: while it is down, another server might take the old one.
         self.server.start()
+        for reader in self.readers:
+            if isinstance(reader, PollReader):
+                reader.poller.address = self.server.address
         if message:
             self.repeat(message)
         self._finish()

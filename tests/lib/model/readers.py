@@ -72,8 +72,8 @@ class SseReader(Reader):
         if self.device:
             start = self._begin_device(start)
         if connected["resumed"] != (start is not None):
-            raise AssertionError(f"{self}: {connected} for {self.cursor}, which is "
-                                 f"{self.game.journal.entries[start]}; then {self.stream.take()}")
+            raise AssertionError(f"{self}: {connected} for {self.cursor}, entry {start}; "
+                                 f"then {self.stream.take(WAIT)}")
         match(self._id_at(start), connected["cursor"], f"{self}: cursor")
         self.begin(start)
         self.game.check_connected(self.user, connected.data)
