@@ -45,6 +45,8 @@ MUST_CHECK int act_emit(struct act *act, struct ledger_event *event, json_t *bod
 
 /* The texts of the act's room into the results, where they outlive the records. */
 MUST_CHECK int act_keep_room(struct act *act);
+/* Fills the act's `room` with what a new one of the command's name has. */
+void act_init_room(struct act *act, enum room_kind kind);
 /* Fills the act's `room` from the scene. */
 MUST_CHECK int act_load_room(struct act *act);
 /* May the user (0: a new one) get one more membership, and the act's room `count` more members?

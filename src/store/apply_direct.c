@@ -57,15 +57,7 @@ static int create(struct act *act)
 {
     struct outcome *outcome = &act->command->outcome;
     bool full;
-    act->room = (struct room_info){
-        .id = act->command->room,
-        .kind = ROOM_DIRECT,
-        .name = span_text(""),
-        .topic = span_text(""),
-        .data = span_text("{}"),
-        .version = 1,
-        .created_at_ms = act->apply->now_ms,
-    };
+    act_init_room(act, ROOM_DIRECT);
     int err = check_space(act, &full);
     if (!err && full)
         return act_refuse(act, ERR_FULL);

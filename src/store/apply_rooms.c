@@ -106,20 +106,25 @@ int act_emit_room(struct act *act, enum event_type type, bool ends_watching)
     return err;
 }
 
-/* The creator sees the room from its first event on. */
-static int create(struct act *act)
+void act_init_room(struct act *act, enum room_kind kind)
 {
-    struct ledger *ledger = act->ledger;
-    bool full;
     act->room = (struct room_info){
         .id = act->command->room,
-        .kind = ROOM_PUBLIC,
+        .kind = kind,
         .name = span_text(""),
         .topic = span_text(""),
         .data = span_text("{}"),
         .version = 1,
         .created_at_ms = act->apply->now_ms,
     };
+}
+
+/* The creator sees the room from its first event on. */
+static int create(struct act *act)
+{
+    struct ledger *ledger = act->ledger;
+    bool full;
+    act_init_room(act, ROOM_PUBLIC);
     change_room(&act->room, &act->command->change);
     int err = act_check_space(act, act->scene.actor.place, 1, &full);
     if (!err && full)
