@@ -91,6 +91,9 @@ MUST_CHECK int sqlite_next(struct sqlite_ledger *ledger, sqlite3_stmt *statement
 int sqlite_finish(sqlite3_stmt *statement, int err);
 /* For a statement without rows: runs and resets it. */
 MUST_CHECK int sqlite_execute(struct sqlite_ledger *ledger, sqlite3_stmt *statement);
+/* One whose parameters are a user, a room and an event id. */
+MUST_CHECK int sqlite_execute_at(struct sqlite_ledger *ledger, enum sql_statement which,
+                                 place_number user, place_number room, struct event_id id);
 /* Columns from 0. Texts live until the next step; data NULL for NULL. */
 struct span sqlite_column_span(sqlite3_stmt *statement, int at);
 struct event_id sqlite_column_id(sqlite3_stmt *statement, int at);

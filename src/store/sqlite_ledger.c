@@ -101,6 +101,17 @@ int sqlite_execute(struct sqlite_ledger *ledger, sqlite3_stmt *statement)
     return sqlite_finish(statement, err == ERR_NOT_FOUND ? 0 : err);
 }
 
+int sqlite_execute_at(struct sqlite_ledger *ledger, enum sql_statement which, place_number user,
+                      place_number room, struct event_id id)
+{
+    sqlite3_stmt *statement = sqlite_get(ledger, which);
+
+    sqlite_bind_place(statement, 1, user);
+    sqlite_bind_place(statement, 2, room);
+    sqlite_bind_id(statement, 3, id);
+    return sqlite_execute(ledger, statement);
+}
+
 struct span sqlite_column_span(sqlite3_stmt *statement, int at)
 {
     const char *text = (const char *)sqlite3_column_text(statement, at);

@@ -32,23 +32,11 @@ static int user_ack(struct ledger *base, place_number user, struct event_id curs
     return sqlite_execute(ledger, statement);
 }
 
-/* One of a user, a room and an id. */
-static int run_mention(struct sqlite_ledger *ledger, enum sql_statement which, place_number room,
-                       place_number user, struct event_id id)
-{
-    sqlite3_stmt *statement = sqlite_get(ledger, which);
-
-    sqlite_bind_place(statement, 1, user);
-    sqlite_bind_place(statement, 2, room);
-    sqlite_bind_id(statement, 3, id);
-    return sqlite_execute(ledger, statement);
-}
-
 /* The member's count follows by triggers. */
 static int mention_add(struct ledger *base, place_number room, place_number user,
                        struct event_id id)
 {
-    return run_mention(self(base), SQL_mention_add, room, user, id);
+    return sqlite_execute_at(self(base), SQL_mention_add, user, room, id);
 }
 
 static int mentions_remove(struct ledger *base, place_number room, struct event_id id)
@@ -64,7 +52,7 @@ static int mentions_remove(struct ledger *base, place_number room, struct event_
 static int mentions_read(struct ledger *base, place_number room, place_number user,
                          struct event_id upto)
 {
-    return run_mention(self(base), SQL_mentions_read, room, user, upto);
+    return sqlite_execute_at(self(base), SQL_mentions_read, user, room, upto);
 }
 
 static int erased_add(struct ledger *base, place_number room, uint64_t node)

@@ -366,28 +366,16 @@ static int rooms_of_user(struct ledger *base, place_number user, struct span fro
 
 /* Tenures */
 
-static int set_tenure(struct ledger *base, enum sql_statement which, place_number user,
-                      place_number room, struct event_id id)
-{
-    struct sqlite_ledger *ledger = self(base);
-    sqlite3_stmt *statement = sqlite_get(ledger, which);
-
-    sqlite_bind_place(statement, 1, user);
-    sqlite_bind_place(statement, 2, room);
-    sqlite_bind_id(statement, 3, id);
-    return sqlite_execute(ledger, statement);
-}
-
 static int tenure_open(struct ledger *base, place_number user, place_number room,
                        struct event_id from)
 {
-    return set_tenure(base, SQL_tenure_open, user, room, from);
+    return sqlite_execute_at(self(base), SQL_tenure_open, user, room, from);
 }
 
 static int tenure_close(struct ledger *base, place_number user, place_number room,
                         struct event_id until)
 {
-    return set_tenure(base, SQL_tenure_close, user, room, until);
+    return sqlite_execute_at(self(base), SQL_tenure_close, user, room, until);
 }
 
 static int tenures(struct ledger *base, place_number user, place_number room,
