@@ -10,6 +10,7 @@
 #define DAY (24 * HOUR)
 #define MEBIBYTE (INT64_C(1) << 20)
 #define RATE_MAX INT64_C(1000000000)
+#define EDITS_MAX 100000 /* they are counted at each edit */
 
 #define KEY(name, type, member, min, max, text, help)                                              \
     {                                                                                              \
@@ -175,6 +176,8 @@ const struct config_key config_keys[] = {
         "Requests of a service token's user, a second."),
     KEY("limits.sessions", CONFIG_NUMBER, limits_sessions, 0, RATE_MAX, "10",
         "Sessions of one user; beyond, the oldest is ended."),
+    KEY("limits.edits", CONFIG_NUMBER, limits_edits, 0, EDITS_MAX, "1000",
+        "Edits of one message, in all; 0 is no limit."),
     KEY("limits.streams_per_address", CONFIG_NUMBER, limits_streams_per_address, 0, RATE_MAX, "200",
         "New streams of one address (IPv6: of one /64), a second."),
     KEY("limits.streams_burst", CONFIG_NUMBER, limits_streams_burst, 0, RATE_MAX, "1000",

@@ -39,6 +39,7 @@
     X(METHOD_NOT_ALLOWED, "the path does not know this method")                                    \
     X(MESSAGE_ID_REUSED, "the messageId names another message")                                    \
     X(MESSAGE_DELETED, "the message has been deleted")                                             \
+    X(TOO_MANY_EDITS, "the message has been edited as often as it may be")                         \
     X(LAST_OWNER, "the last owner stays while others are there")                                   \
     X(VERSION_MISMATCH, "the room has changed since")                                              \
     X(LENGTH_REQUIRED, "the body's length is missing")                                             \

@@ -108,6 +108,7 @@ struct settings {
     int64_t limits_typing;
     int64_t limits_service;
     int64_t limits_sessions; /* of one user */
+    int64_t limits_edits;    /* of one message, in all */
     int64_t limits_streams_per_address;
     int64_t limits_streams_burst;
     int64_t limits_fanout_bytes;

@@ -339,6 +339,9 @@ struct ledger_ops {
     /* The edits of a message that are kept, above `after`, in order, at most `limit`. */
     int (*edits)(struct ledger *ledger, place_number room, struct event_id message,
                  struct event_id after, int limit, ledger_id_visitor visit, void *context);
+    /* How many they are; it may stop counting at `limit`. */
+    int (*edit_count)(struct ledger *ledger, place_number room, struct event_id message,
+                      int64_t limit, int64_t *ret);
     /* Reactions to a message of a room, which is kept. ERR_NOT_FOUND when the user has none. */
     int (*reaction_find)(struct ledger *ledger, place_number room, struct event_id message,
                          struct span key, place_number user);

@@ -31,7 +31,7 @@
     X(events_up) X(events_down) X(messages_up) X(messages_down) X(thread_up) X(thread_down)        \
     X(ids_up) X(ids_down) X(message_ids_up) X(message_ids_down) X(thread_ids_up)                   \
     X(thread_ids_down) X(realm_ids)                                                                \
-    X(event_rewrite) X(edits)                                                                      \
+    X(event_rewrite) X(edits) X(edit_count)                                                        \
     X(reaction_find) X(reaction_add) X(reaction_remove) X(reaction_users) X(reaction_clear)        \
     X(reaction_key_raise) X(reaction_key_lower) X(reaction_key_drop) X(reaction_keys)              \
     X(reaction_key_count) X(reaction_key_clear) X(thread_replies) X(thread_count)                  \

@@ -36,6 +36,8 @@ static const struct problem problems[] = {
     {ERR_FULL, 409, "limit_reached", "There are as many as there may be"},
     {ERR_MESSAGE_DELETED, 409, "message_deleted", "The message has been deleted"},
     {ERR_MESSAGE_ID_REUSED, 409, "message_id_reused", "The messageId names something else"},
+    {ERR_TOO_MANY_EDITS, 409, "too_many_edits",
+     "The message has been edited as often as it may be"},
     {ERR_LENGTH_REQUIRED, 411, "length_required", "The length of the body is missing"},
     {ERR_VERSION_MISMATCH, 412, "version_mismatch", "The room has changed since"},
     {ERR_BODY_TOO_LARGE, 413, "body_too_large", "The body is too large"},

@@ -8,6 +8,19 @@
 /* Edits of one message that are rewritten at once. */
 #define EDITS_AT_ONCE 64
 
+/* Each stands in the journal and is rewritten when the message is deleted, so there is an end. */
+static int check_edits(struct act *act, bool *ret_full)
+{
+    int64_t limit = act->apply->settings->limits_edits;
+    int64_t count = 0;
+    int err = 0;
+    if (limit > 0)
+        err = act->ledger->ops->edit_count(act->ledger, act->scene.room.place,
+                                           act->scene.message.id, limit, &count);
+    *ret_full = limit > 0 && count >= limit;
+    return err;
+}
+
 int act_edit_message(struct act *act)
 {
     struct command *command = act->command;
@@ -20,6 +33,7 @@ int act_edit_message(struct act *act)
         .target = message->id,
     };
     struct frame *frame;
+    bool full;
     int err = act_heed_blocks(act);
     if (err)
         return err;
@@ -28,8 +42,11 @@ int act_edit_message(struct act *act)
         command->outcome.timestamp_ms = body_number(message->body, "editedAt");
         return 0;
     }
+    err = check_edits(act, &full);
+    if (err || full)
+        return err ? err : act_refuse(act, ERR_TOO_MANY_EDITS);
     err = body_edited(&act->apply->scratch, message->body, act->body, act->apply->now_ms,
-                          &event.body);
+                      &event.body);
     if (!err)
         err = act_frame(act, &event, &frame);
     if (err)

@@ -48,8 +48,20 @@ static int edits(struct ledger *ledger, place_number room, struct event_id id,
     return err;
 }
 
+static int edit_count(struct ledger *ledger, place_number room, struct event_id id, int64_t limit,
+                      int64_t *ret)
+{
+    struct memory_ledger *memory = memory_of(ledger);
+    place_number realm = memory_room_at(memory, room)->place.realm->place.number;
+    const struct memory_event *message = memory_event_at(memory, realm, id);
+    const struct memory_events *found = message ? message->edits : NULL;
+    *ret = found ? (int64_t)(found->end - found->first) : 0;
+    return 0;
+}
+
 void memory_edit_ops(struct ledger_ops *ops)
 {
     ops->event_rewrite = event_rewrite;
     ops->edits = edits;
+    ops->edit_count = edit_count;
 }

@@ -32,8 +32,23 @@ static int edits(struct ledger *base, place_number room, struct event_id message
     return sqlite_visit_ids(ledger, statement, visit, context);
 }
 
+static int edit_count(struct ledger *base, place_number room, struct event_id message,
+                      int64_t limit, int64_t *ret)
+{
+    struct sqlite_ledger *ledger = self(base);
+    sqlite3_stmt *statement = sqlite_get(ledger, SQL_edit_count);
+
+    sqlite_bind_id(statement, 1, message);
+    sqlite_bind_number(statement, 2, limit);
+    int err = sqlite_next(ledger, statement);
+    if (!err)
+        *ret = sqlite3_column_int64(statement, 0);
+    return sqlite_finish(statement, err);
+}
+
 void sqlite_ledger_add_edits(struct ledger_ops *ops)
 {
     ops->event_rewrite = event_rewrite;
     ops->edits = edits;
+    ops->edit_count = edit_count;
 }

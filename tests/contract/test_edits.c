@@ -166,6 +166,40 @@ static void deletions_outlive_a_restart(void **state)
     play_free(play);
 }
 
+static struct outcome edit_as(struct play *play, const char *text)
+{
+    char body[100];
+    snprintf(body, sizeof(body), "{\"messageId\":\"m1\",\"text\":\"%s\"}", text);
+    return edit(play, "bob", "m1", body);
+}
+
+static void a_message_takes_only_so_many_edits(void **state)
+{
+    struct play *play = tea();
+    char text[32];
+    play->settings.limits_edits = 70;
+    play_say(play, "bob", "tea", "m1");
+    play_say(play, "bob", "tea", "m2");
+    for (int i = 0; i < 70; i++) {
+        snprintf(text, sizeof(text), "edit %d", i);
+        assert_err(edit_as(play, text).err, ERR_OK);
+    }
+    struct event_id head = play_head(play);
+    assert_err(edit_as(play, "one more").err, ERR_TOO_MANY_EDITS);
+    assert_id_equal(play_head(play), head);
+    assert_non_null(strstr(kept(play, "m1"), "\"text\":\"edit 69\""));
+    /* The repeat of the last one is none, and other messages have their own. */
+    assert_err(edit_as(play, "edit 69").err, ERR_OK);
+    assert_err(edit(play, "bob", "m2", "{\"messageId\":\"m2\",\"text\":\"x\"}").err, ERR_OK);
+    play->settings.limits_edits = 0;
+    assert_err(edit_as(play, "one more").err, ERR_OK);
+    play->settings.limits_edits = 70;
+    assert_err(edit_as(play, "and more").err, ERR_TOO_MANY_EDITS);
+    assert_err(erase(play, "bob", "m1").err, ERR_OK);
+    assert_null(strstr(kept(play, "m1"), "text"));
+    play_free(play);
+}
+
 static void trimming_takes_messages_before_their_edits(void **state)
 {
     struct play *play = play_new_keeping(8);
@@ -197,6 +231,7 @@ int run_edit_tests(void)
         cmocka_unit_test(a_deletion_takes_the_content_of_all_its_events),
         cmocka_unit_test(a_second_deletion_does_nothing),
         cmocka_unit_test(deletions_outlive_a_restart),
+        cmocka_unit_test(a_message_takes_only_so_many_edits),
         cmocka_unit_test(trimming_takes_messages_before_their_edits),
     };
     return cmocka_run_group_tests_name("edits", tests, NULL, NULL);

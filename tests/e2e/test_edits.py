@@ -78,6 +78,19 @@ def test_the_same_content_makes_no_event(room):
     assert again["asOf"] == first["id"]
 
 
+def test_a_message_takes_only_so_many_edits(start, names):
+    server = start(limits__edits=2)
+    member = server.user(names("member"))
+    name = member.create(names("room"))
+    member.send(name, "first", messageId="m")
+    edit(member, name, "m", text="second")
+    edit(member, name, "m", text="third")
+    edit(member, name, "m", 409, "too_many_edits", text="fourth")
+    edit(member, name, "m", text="third")
+    assert [message["text"] for message in stored(member, name)] == ["third"]
+    delete(member, name, "m")
+
+
 def test_who_may_edit(room, server, names):
     owner, member, other, name = room
     member.send(name, "text", messageId="m")

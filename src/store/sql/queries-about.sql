@@ -7,6 +7,10 @@ UPDATE event SET body = ?2, flags = flags | ?3 WHERE id = ?1
 SELECT id, place, kind FROM event INDEXED BY event_target
 WHERE target = ?1 AND kind = 2 AND id > ?2 ORDER BY id LIMIT ?3
 
+-- name: edit_count
+SELECT count(*) FROM (SELECT 1 FROM event INDEXED BY event_target
+                      WHERE target = ?1 AND kind = 2 LIMIT ?2)
+
 -- name: reaction_find
 SELECT 1 FROM reaction WHERE message = ?1 AND key = ?2 AND user = ?3
 
