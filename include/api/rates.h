@@ -11,6 +11,8 @@
  * and for LIMIT_STREAMS: of the address). False when it has answered 429, for event streams
  * `busy`. */
 bool rates_take(struct request *request, enum limit limit);
+/* Answers 429, for event streams `busy`, with what the verdict tells. */
+void rates_refuse(struct request *request, const struct limit_verdict *verdict);
 /* What the route asks for. */
 bool rates_take_for_route(struct request *request);
 /* What the commands of a batch ask for, as a whole: how many of each rate. */

@@ -6,6 +6,7 @@
 
 #include "api/batch.h"
 #include "api/problem.h"
+#include "api/rates.h"
 #include "base/err.h"
 #include "base/metric.h"
 #include "core/ident.h"
@@ -108,17 +109,22 @@ static void errand_fini(struct errand *errand)
         errand_fini(errand->before);
 }
 
-static void refuse(struct errand *errand, int err, const struct problem_detail *detail)
-{
-    struct request *request = errand->request;
-    errand_fini(errand);
-    problem_answer(request, err, detail);
-}
-
 void errand_refuse(struct errand *errand, int err, const char *field)
 {
+    struct request *request = errand->request;
     struct problem_detail detail = {.field = field};
-    refuse(errand, err, &detail);
+    errand_fini(errand);
+    problem_answer(request, err, &detail);
+}
+
+/* The room's slow mode: one message, then none for a while. */
+static void refuse_slow(struct errand *errand)
+{
+    struct request *request = errand->request;
+    int64_t wait_ms = errand->command.outcome.retry_after_ms;
+    struct limit_verdict verdict = {.wait_ms = wait_ms, .limit = 1, .reset_ms = wait_ms};
+    errand_fini(errand);
+    rates_refuse(request, &verdict);
 }
 
 /* What came back from the journal: of the request, else of its one command. */
@@ -145,12 +151,12 @@ void errand_conclude(struct errand *errand)
         errand->on_failed(errand, err);
         return;
     }
-    if (err) {
-        struct problem_detail detail = {.retry_after_ms = errand->command.outcome.retry_after_ms};
-        refuse(errand, err, &detail);
-        return;
-    }
-    errand->on_done(errand);
+    if (err == ERR_RATE_LIMITED)
+        refuse_slow(errand);
+    else if (err)
+        errand_refuse(errand, err, NULL);
+    else
+        errand->on_done(errand);
 }
 
 static void on_read(struct letter *letter)

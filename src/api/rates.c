@@ -19,7 +19,7 @@ static struct limit_subject subject_of(const struct request *request, enum limit
     return subject;
 }
 
-static void refuse(struct request *request, const struct limit_verdict *verdict)
+void rates_refuse(struct request *request, const struct limit_verdict *verdict)
 {
     char limit[24], left[24], reset[24];
     snprintf(limit, sizeof(limit), "%lld", (long long)verdict->limit);
@@ -55,7 +55,7 @@ bool rates_take(struct request *request, enum limit limit)
     struct limit_verdict verdict;
     if (request_exchange(request)->batch || take(request, limit, 1, &verdict))
         return true;
-    refuse(request, &verdict);
+    rates_refuse(request, &verdict);
     return false;
 }
 
@@ -99,7 +99,7 @@ bool rates_take_for_batch(struct request *request, const int counts[RATE_COUNT])
             give_back(request, (enum limit)before, costs[before]);
     }
     if (!taken)
-        refuse(request, &verdict);
+        rates_refuse(request, &verdict);
     return taken;
 }
 

@@ -35,6 +35,11 @@ def test_slow_mode(server, names):
     member.post(room_path(room, "messages"), body).expect(201)
     answer = member.post(room_path(room, "messages"), MESSAGE).expect(429, "rate_limited")
     assert 3500 < int(answer.header("Retry-After")) <= 3600
+    assert answer.header("RateLimit-Limit") == "1"
+    assert answer.header("RateLimit-Remaining") == "0"
+    assert answer.header("RateLimit-Reset") == answer.header("Retry-After")
+    batch = {"events": [{"type": "send_message", "roomId": room, **MESSAGE}]}
+    assert member.post("/v1/batch", batch).json["results"][0]["code"] == "rate_limited"
     member.post(room_path(room, "messages"), body).expect(200)
     for _ in range(2):
         owner.send(room, "owners are not slowed")
