@@ -1,4 +1,4 @@
-/* Files that are part of the binary: SQL and the pages of `www/`.
+/* Files that are part of the binary: SQL, Lua and the pages of `www/`.
  *
  * MODEL  src/embed.py makes one table for each folder, ended by a row without a name.
  * Floor: base. Static. */
@@ -14,6 +14,7 @@ struct embedded {
 };
 
 extern const struct embedded embedded_sql[];
+extern const struct embedded embedded_lua[];
 extern const struct embedded embedded_www[];
 
 #endif

@@ -14,6 +14,7 @@
     X(LOCKED, "in use by another process")                                                         \
     X(FULL, "a limit is reached")                                                                  \
     X(AGAIN, "not now")                                                                            \
+    X(NOT_FETCHED, "not known yet: it is being asked for")                                         \
     X(CLOSED, "the other side is gone")                                                            \
     X(UNAVAILABLE, "the journal cannot be reached")                                                \
     X(BUSY, "too busy")                                                                            \
