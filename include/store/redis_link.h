@@ -31,6 +31,7 @@ struct redis_link;
 enum redis_script {
     REDIS_SCRIPT_FETCH,
     REDIS_SCRIPT_COMMIT,
+    REDIS_SCRIPT_LIFE,
     REDIS_SCRIPT_COUNT
 };
 

@@ -5,7 +5,8 @@
  *        a text as `=text`, or `-` when there is none.
  *        An event gets its id in the script that stores it. Until then it has a *pending* id,
  *        above every real one, and stands in values as a mark: 0xFF (which no UTF-8 has), a kind,
- *        the index of the event within the commit, `;`. The script fills in what it stands for:
+ *        the index of the event within the commit in six digits, so that marks sort as ids do,
+ *        `;`. The script fills in what it stands for:
  *
  *          i   the id              `1795531183115-0`
  *          h   the id as a name    32 hexadecimal digits, which sort as ids do
@@ -22,6 +23,8 @@
 /* An ordinal that is pending: this plus the index of the event. Far above any real one. */
 #define REDIS_PENDING_ORDINAL (UINT64_C(1) << 62)
 #define REDIS_MARK '\xff'
+#define REDIS_MARK_BYTES 9
+#define REDIS_EVENTS_MAX 1000000 /* of one commit */
 #define REDIS_NAME_OF_ID_BYTES 32 /* of an id that is not pending */
 
 static inline struct event_id redis_pending_id(uint64_t index)
@@ -40,7 +43,8 @@ MUST_CHECK int redis_pack_id(struct buf *buf, struct event_id id);
 /* Also a pending one. */
 MUST_CHECK int redis_pack_ordinal(struct buf *buf, uint64_t ordinal);
 MUST_CHECK int redis_pack_text(struct buf *buf, struct span text);
-/* Not a field: the id as a part of a name, or as a field of a hash, without NUL. */
+/* Not a field: the id as a part of a name, or as a field of a hash, without NUL. Also a pending
+ * one. */
 MUST_CHECK int redis_put_name_of_id(struct buf *buf, struct event_id id);
 MUST_CHECK int redis_put_id(struct buf *buf, struct event_id id);
 
@@ -59,7 +63,7 @@ struct event_id redis_take_id(struct redis_fields *fields);
 uint64_t redis_take_ordinal(struct redis_fields *fields);
 /* Borrows from the value. */
 struct span redis_take_text(struct redis_fields *fields);
-/* Without NUL: an id as redis_put_id and the script write it. */
+/* Without NUL: an id as redis_put_id and the script write it. ERR_CORRUPT. */
 MUST_CHECK int redis_parse_id(struct span text, struct event_id *ret);
 /* The id at the beginning of a name, also a pending one; cuts it off. ERR_CORRUPT. */
 MUST_CHECK int redis_cut_name_of_id(struct span *name, struct event_id *ret);

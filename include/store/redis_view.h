@@ -23,7 +23,8 @@
  *        each is done whole, or not at all when one of its own checks fails. A later command of
  *        the view sees the writes of the earlier ones.
  * BOUNDS `REDIS_VIEW_BYTES_MAX` of all that it holds: ERR_FULL.
- * Floor: store. One thread. Owns its memory; spans it gives out live as long as the view. */
+ * Floor: store. One thread. Owns its memory; spans it gives out live until the view is freed or
+ * starts over (redis_view_restart). */
 #ifndef TIDINGS_STORE_REDIS_VIEW_H
 #define TIDINGS_STORE_REDIS_VIEW_H
 
@@ -68,6 +69,11 @@ struct redis_event {
     struct span realm_name;         /* for those who tail */
 };
 
+/* Outcomes of commits are kept in one hash for each period, by the deadline of the commit, and for
+ * so long after the last of them: within that a commit may be repeated word for word. */
+#define REDIS_DONE_PERIOD_MS 10000
+#define REDIS_DONE_KEPT_S 30
+
 struct redis_view;
 
 /* `shard` below REDIS_SHARDS. `cache` may be NULL; with it the view is optimistic. NULL: out of
@@ -85,9 +91,8 @@ struct redis_key *redis_key_of(struct redis_view *view, char kind, uint64_t plac
 struct redis_key *redis_key_named(struct redis_view *view, char kind, uint64_t place,
                                   const char *what, struct span name);
 
-/* Reading. All return 0, ERR_NOT_FETCHED, ERR_MEMORY, ERR_FULL, ERR_CORRUPT (another type).
- * redis_view_defer: what this view has written to `key` cannot be seen by a read of a range; then
- * ERR_AGAIN, and the command belongs into a later view.
+/* Reading. All return 0, ERR_NOT_FETCHED, ERR_MEMORY, ERR_FULL, ERR_CORRUPT. What this view has
+ * written is seen, but for what says otherwise. Outside of a command nothing is checked.
  *
  * A field of a hash; `*ret` data NULL when it is not there. */
 MUST_CHECK int redis_view_get(struct redis_view *view, struct redis_key *hash, struct span field,
@@ -103,7 +108,7 @@ MUST_CHECK int redis_view_whole(struct redis_view *view, struct redis_key *hash)
 /* The fields and values of a small hash, alternating, in no promised order; checked. */
 MUST_CHECK int redis_view_fields(struct redis_view *view, struct redis_key *hash,
                                  const struct span **ret, int *ret_count);
-/* Number of fields of a hash, loose. */
+/* Number of fields of a hash, loose, as it was fetched: without what this view writes. */
 MUST_CHECK int redis_view_size(struct redis_view *view, struct redis_key *hash, uint64_t *ret);
 /* Names of a sorted set in order of their bytes: those above `after` (data NULL: from the first)
  * and below `before` (data NULL: to the last), at most `limit`; newest first when `descending`.
@@ -114,7 +119,7 @@ MUST_CHECK int redis_view_names(struct redis_view *view, struct redis_key *names
 /* How many there are; loose. Names that this view adds or removes are not counted in or out. */
 MUST_CHECK int redis_view_count_names(struct redis_view *view, struct redis_key *names,
                                       struct span after, struct span before, uint64_t *ret);
-/* Is anybody in both? Loose. */
+/* Is anybody in both? Loose, as it was fetched. */
 MUST_CHECK int redis_view_share_names(struct redis_view *view, struct redis_key *a,
                                       struct redis_key *b, bool *ret);
 /* Entries of a stream. Checked (by their ids) unless `loose`. */
@@ -151,8 +156,7 @@ MUST_CHECK int redis_view_event(struct redis_view *view, const struct redis_even
 
 /* Commands */
 void redis_view_begin_command(struct redis_view *view);
-/* Takes back what was written since begin_command, as far as the commit is concerned: the reads
- * of later commands may have seen it, so that they have to be run again. */
+/* Takes back what was read and written since begin_command, and ends it. */
 void redis_view_abandon_command(struct redis_view *view);
 /* Ends it; its index in the results of the commit, or -1 when it wrote nothing: then there is
  * nothing to check. */
@@ -173,7 +177,9 @@ struct redis_call {
 /* fetch.lua, without the name of the script: everything that was ever asked for in this view.
  * ERR_MEMORY. */
 MUST_CHECK int redis_view_write_fetch(struct redis_view *view, struct redis_call *ret);
-/* commit.lua: what the commands check and write. `life`, `batch`: see the script. */
+/* commit.lua: what the commands check and write. `life`, `batch`: see the script. When its outcome
+ * is unknown, the same call may be made again: what was done before is not done twice, and its
+ * results are given again. */
 MUST_CHECK int redis_view_write_commit(struct redis_view *view, struct span life,
                                        struct span batch, int64_t deadline_ms,
                                        struct redis_call *ret);
@@ -181,8 +187,8 @@ MUST_CHECK int redis_view_write_commit(struct redis_view *view, struct span life
 /* What became of a command. */
 struct redis_result {
     bool done;            /* its checks held */
-    struct event_id head; /* the realm's last id after its last event; 0-0: it had none */
-    int64_t members;      /* `c` of the room of its last event; -1: none */
+    struct event_id head; /* the id of its last event; 0-0: it had none */
+    int64_t members;      /* `c` of the room of its last event; -1: it is about none */
 };
 
 struct redisReply;
@@ -195,7 +201,8 @@ MUST_CHECK int redis_view_read_fetch(struct redis_view *view, const struct redis
  * ERR_VERSION: another life; ERR_AGAIN: past the deadline; ERR_CORRUPT. */
 MUST_CHECK int redis_view_read_commit(struct redis_view *view, const struct redisReply *reply,
                                       struct redis_result *results, int64_t *ret_now_ms);
-/* After a commit: what a pending id became; others are returned as they are. */
+/* After a commit: what a pending id became, 0-0 if it was not stored; others are returned as they
+ * are. */
 struct event_id redis_view_real_id(const struct redis_view *view, struct event_id id);
 
 #endif
