@@ -50,8 +50,8 @@ int reading_floor(struct ledger *ledger, const struct ledger_room *room, place_n
 {
     struct event_id from = EVENT_ID_NONE;
     int err = 0;
-    if (room->info.kind != ROOM_PUBLIC && room->info.history_from == HISTORY_FROM_JOINING &&
-        !privileged)
+    if (user && room->info.kind != ROOM_PUBLIC &&
+        room->info.history_from == HISTORY_FROM_JOINING && !privileged)
         err = ledger->ops->tenures(ledger, user, room->place, event_id_previous(EVENT_ID_LAST),
                                    note_last_tenure, &from);
     if (!err)

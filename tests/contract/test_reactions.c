@@ -129,6 +129,22 @@ static void a_deletion_takes_reactions_and_counts_replies(void **state)
 }
 
 /* What is answered may have been trimmed, or come later. */
+/* Not even a user who was never heard of, where history begins with joining. */
+static void strangers_do_not_react(void **state)
+{
+    struct play *play = play_new();
+    struct command put = play_command(COMMAND_PUT_ROOM, "ann", "tea");
+    put.create_allowed = true;
+    put.change.has_kind = put.change.has_history_from = true;
+    put.change.kind = ROOM_PRIVATE;
+    put.change.history_from = HISTORY_FROM_JOINING;
+    assert_err(play_do(play, &put).err, ERR_OK);
+    play_say(play, "ann", "tea", "m1");
+    assert_err(react(play, "stranger", "m1", "+1").err, ERR_NOT_FOUND);
+    assert_string_equal(hangs(play, "ann", "m1"), "");
+    play_free(play);
+}
+
 static void references_may_lead_nowhere(void **state)
 {
     struct play *play = tea(0);
@@ -177,6 +193,7 @@ int run_reaction_tests(void)
         cmocka_unit_test(keys_have_a_limit),
         cmocka_unit_test(a_deletion_takes_reactions_and_counts_replies),
         cmocka_unit_test(references_may_lead_nowhere),
+        cmocka_unit_test(strangers_do_not_react),
         cmocka_unit_test(what_hangs_on_a_message_is_trimmed_with_it),
     };
     return cmocka_run_group_tests_name("reactions", tests, NULL, NULL);
