@@ -24,11 +24,19 @@
  * for that call. A visitor may not call the ledger; what it returns other than 0 ends the walk
  * and is passed on.
  * All return 0, ERR_NOT_FOUND where something is looked up by name, or an error of the store
- * (ERR_IO, ERR_CORRUPT, ERR_FULL, ERR_MEMORY). */
+ * (ERR_IO, ERR_CORRUPT, ERR_FULL, ERR_MEMORY).
+ *
+ * A ledger whose records are far away returns ERR_NOT_FETCHED for what is not at hand yet, and
+ * asks for it. The whole run is repeated when all that it asked for is there; what a run that
+ * missed something found or wrote counts for nothing. So that few runs are needed, look-ups that
+ * do not depend on each other are all made before it is passed on: see ledger_put_off. Such a
+ * ledger may also give ids that stand for later ones: they are above every real one, and rise.
+ * ERR_AGAIN: this cannot be told within the transaction, but in a later one. */
 #ifndef TIDINGS_STORE_LEDGER_H
 #define TIDINGS_STORE_LEDGER_H
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/limits.h"
 #include "core/command.h"
 #include "core/frame.h"
@@ -36,6 +44,16 @@
 #define EVENT_ID_LAST ((struct event_id){UINT64_MAX, UINT64_MAX})
 
 typedef uint64_t place_number; /* 0: none */
+
+/* What a look-up returned, but 0 for ERR_NOT_FETCHED, which goes into `*missed` instead: the
+ * caller goes on with other look-ups, and returns it after them. */
+MUST_CHECK static inline int ledger_put_off(int err, int *missed)
+{
+    if (err != ERR_NOT_FETCHED)
+        return err;
+    *missed = err;
+    return 0;
+}
 
 struct ledger_realm {
     place_number place;
@@ -66,7 +84,8 @@ struct ledger_user {
 struct ledger_marker {
     struct event_id read; /* an id, not always an entry of the room */
     uint64_t ordinal;     /* of the last message of the room at or below it */
-    int64_t mentions;     /* of the member above it; kept by the ledger */
+    int64_t mentions;     /* of the member above it; kept by the ledger; below 0: not counted, see
+                             mention_count */
     int64_t moved_ms;     /* when it last moved so that others are told; 0: never */
 };
 
@@ -112,7 +131,7 @@ struct ledger_tenure {
 
 struct ledger_event {
     struct event_id id;
-    uint64_t number;    /* dense, within the realm */
+    uint64_t number;    /* dense, within the realm; of one given out 0 when not at hand */
     place_number place; /* under which it stands: of the room, user or realm */
     enum event_type type;
     enum audience audience;
@@ -121,16 +140,16 @@ struct ledger_event {
     place_number sender;    /* whose command it was; 0: none */
     place_number user;      /* the frame's `user`: who joined, left, is addressed; 0: none */
     place_number room;      /* of one that stands under a user: the room it is about; 0: none */
-    struct span room_id;    /* given out only: of `room`, or of the place that is one */
-    struct span sender_id;  /* given out only; data NULL: none */
-    struct span user_id;    /* given out only; data NULL: none */
+    struct span room_id;    /* of `room`, or of the place that is one; data NULL: none */
+    struct span sender_id;  /* data NULL: none */
+    struct span user_id;    /* data NULL: none */
     struct span type_name;  /* EVENT_CUSTOM */
     struct span spared;     /* session of the sender; data NULL: none */
     struct span message_id; /* EVENT_NEW_MESSAGE; data NULL: none */
     struct span thread_id;  /* EVENT_NEW_MESSAGE: messageId of the thread; data NULL: none */
     uint64_t ordinal;       /* EVENT_NEW_MESSAGE */
     struct event_id target; /* MESSAGE_EDITED, MESSAGE_DELETED: id of the message; else 0-0 */
-    bool target_edited;     /* given in only, MESSAGE_DELETED: there are edits of it; not kept */
+    bool target_edited;     /* MESSAGE_DELETED: there are edits of it; need not be kept */
     bool deleted;           /* a message and its edits: the content was taken out of the body */
     struct span body;       /* JSON object: the members after type, id and timestamp */
     struct span own_body;   /* data NULL: the same for `user` */
@@ -273,6 +292,9 @@ struct ledger_ops {
                        struct event_id id);
     /* The message mentions nobody any more. */
     int (*mentions_remove)(struct ledger *ledger, place_number room, struct event_id id);
+    /* Those of the member above `read`. NULL: every marker that is given out has its count. */
+    int (*mention_count)(struct ledger *ledger, place_number room, place_number user,
+                         struct event_id read, int64_t *ret);
     /* Those of the member at or below `upto` are forgotten. */
     int (*mentions_read)(struct ledger *ledger, place_number room, place_number user,
                          struct event_id upto);
@@ -331,6 +353,9 @@ struct ledger_ops {
     int (*event_add)(struct ledger *ledger, place_number realm, const struct ledger_event *event);
     int (*event_find)(struct ledger *ledger, place_number realm, struct event_id id,
                       struct arena *arena, struct ledger_event *ret);
+    /* event_find is asked for these next. NULL: there is nothing to prepare. */
+    int (*events_expect)(struct ledger *ledger, place_number realm, const struct event_id *ids,
+                         int count);
     /* What a message, or an edit of one, says from here on; `deleted` stays once it is set. The
      * old text is overwritten; where the store moves text about it is gone from there too after
      * its next rewrite. The event exists. */
@@ -427,5 +452,12 @@ struct ledger_ops {
 struct ledger {
     const struct ledger_ops *ops;
 };
+
+/* Before a loop of event_find; best effort but for errors of the store. */
+MUST_CHECK static inline int ledger_expect(struct ledger *ledger, place_number realm,
+                                           const struct event_id *ids, int count)
+{
+    return ledger->ops->events_expect ? ledger->ops->events_expect(ledger, realm, ids, count) : 0;
+}
 
 #endif

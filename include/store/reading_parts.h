@@ -71,7 +71,8 @@ MUST_CHECK int reading_each_room(struct ledger *ledger, place_number user, struc
 
 /* How far the member has read the room, and what is unread. */
 MUST_CHECK int reading_marker(struct ledger *ledger, const struct ledger_room *room,
-                              const struct ledger_marker *marker, struct read_marker *ret);
+                              place_number user, const struct ledger_marker *marker,
+                              struct read_marker *ret);
 /* Unread and mentioned in all rooms of a user together. */
 MUST_CHECK int reading_unread_sums(struct ledger *ledger, place_number user, struct arena *scratch,
                                    int64_t *ret_unread, int64_t *ret_mentions);

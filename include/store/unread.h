@@ -16,6 +16,9 @@
 
 MUST_CHECK int unread_count(struct ledger *ledger, const struct ledger_room *room,
                             const struct ledger_marker *marker, int64_t *ret);
+/* Messages that mention the member, above its marker. */
+MUST_CHECK int unread_mentions(struct ledger *ledger, place_number room, place_number user,
+                               const struct ledger_marker *marker, int64_t *ret);
 
 /* A top-level message is not counted any more. Once for each. */
 MUST_CHECK int unread_erase(struct ledger *ledger, place_number room, uint64_t ordinal);

@@ -149,6 +149,7 @@ int act_store(struct act *act, const struct ledger_event *event, struct frame *f
     struct apply *apply = act->apply;
     struct ledger_event stored = *event;
     stored.sender = act->scene.actor.place;
+    stored.sender_id = act->command->actor.user;
     assert(stored.sender != 0);
     int err = room_for_frame(apply);
     if (!err)
@@ -256,6 +257,7 @@ static int post(struct act *act)
     }
     struct frame *frame;
     struct event_id root = EVENT_ID_NONE;
+    int missed = 0;
     int err = act_frame(act, &event, &frame);
     if (err == ERR_FULL)
         return act_refuse(act, ERR_BODY_TOO_LARGE);
@@ -268,12 +270,12 @@ static int post(struct act *act)
     }
     err = act_store(act, &event, frame);
     if (!err && message)
-        err = act_find_root(act, &root);
+        err = ledger_put_off(act_find_root(act, &root), &missed);
     if (!err && !event_id_is_none(root))
         err = act->ledger->ops->replies_add(act->ledger, event.place, root, 1);
-    if (err)
-        return err;
-    return message ? act_count_message(act, &event) : remember_once(act, &event);
+    if (!err)
+        err = message ? act_count_message(act, &event) : remember_once(act, &event);
+    return err ? err : missed;
 }
 
 /* A repeat is answered before permission is asked: it was given when it counted. What another
@@ -282,9 +284,12 @@ static int decide_and_post(struct act *act)
 {
     struct earlier earlier = {0};
     struct outcome *outcome = &act->command->outcome;
-    int err = find_earlier(act, &earlier);
-    if (err)
-        return err;
+    int missed = 0;
+    int err = ledger_put_off(find_earlier(act, &earlier), &missed);
+    if (!err && missed)
+        err = ledger_put_off(act_heed_blocks(act), &missed);
+    if (err || missed)
+        return err ? err : missed;
     if (earlier.same) {
         outcome->repeated = true;
         outcome->id = earlier.id;

@@ -34,15 +34,20 @@ static int delete_messages(struct act *act)
 {
     struct outcome *outcome = &act->command->outcome;
     struct sent sent = {.count = 0};
+    int missed = 0;
     int err = act->ledger->ops->messages_of_sender(
         act->ledger, act->scene.target.place, act->scene.room.place, act->command->ban.deleted_upto,
         MESSAGES_DELETED_MAX, note_sent, &sent);
+    if (!err)
+        err = ledger_put_off(ledger_expect(act->ledger, act->scene.realm.place, sent.ids,
+                                           sent.count),
+                             &missed);
     for (int i = 0; i < sent.count && !err; i++)
-        err = delete_message(act, sent.ids[i]);
+        err = ledger_put_off(delete_message(act, sent.ids[i]), &missed);
     outcome->more = sent.count == MESSAGES_DELETED_MAX;
     if (outcome->more)
         outcome->deleted_upto = sent.ids[sent.count - 1];
-    return err;
+    return err ? err : missed;
 }
 
 /* One who is not in the room may be watching it. No client is given this entry; it ends the
@@ -87,9 +92,10 @@ int act_ban(struct act *act)
 {
     const struct scene *scene = &act->scene;
     bool full;
+    int missed = 0;
     int err = act_load_room(act);
     if (!err)
-        err = has_space(act, &full);
+        err = ledger_put_off(has_space(act, &full), &missed);
     if (!err && full)
         return act_refuse(act, ERR_FULL);
     if (!err)
@@ -97,12 +103,14 @@ int act_ban(struct act *act)
     if (!err)
         err = act_user(act, act->command->target, &act->scene.target);
     if (!err && scene->target_member.role != ROLE_NONE)
-        err = act_part(act, &scene->target, "banned", true);
+        err = ledger_put_off(act_part(act, &scene->target, "banned", true), &missed);
     else if (!err && !scene->facts.target_banned)
         err = bar_watcher(act);
     if (!err)
-        err = put_ban(act);
-    return err || !act->command->ban.delete_messages ? err : delete_messages(act);
+        err = ledger_put_off(put_ban(act), &missed);
+    if (!err && act->command->ban.delete_messages)
+        err = delete_messages(act);
+    return err ? err : missed;
 }
 
 int act_lift_ban(struct act *act)

@@ -48,7 +48,7 @@ static int mentioned_blocks(struct act *act, struct span id, bool *ret)
 int act_heed_blocks(struct act *act)
 {
     struct arena *scratch = &act->apply->scratch;
-    int count = 0;
+    int count = 0, missed = 0;
     if (act->mention_count == 0 || !act->scene.actor.place)
         return 0;
     struct span *kept = arena_alloc(scratch, (size_t)act->mention_count * sizeof(*kept));
@@ -56,12 +56,14 @@ int act_heed_blocks(struct act *act)
         return ERR_MEMORY;
     for (int i = 0; i < act->mention_count; i++) {
         bool blocked;
-        int err = mentioned_blocks(act, act->mentions[i], &blocked);
+        int err = ledger_put_off(mentioned_blocks(act, act->mentions[i], &blocked), &missed);
         if (err)
             return err;
         if (!blocked)
             kept[count++] = act->mentions[i];
     }
+    if (missed)
+        return missed;
     if (count == act->mention_count)
         return 0;
     act->mentions = kept;

@@ -6,11 +6,14 @@ static int find(struct act *act)
 {
     struct ledger *ledger = act->ledger;
     struct outcome *outcome = &act->command->outcome;
-    int err =
-        ledger->ops->room_at(ledger, act->scene.direct, &act->apply->scratch, &act->scene.room);
+    int missed = 0;
+    int err = ledger_put_off(ledger->ops->room_at(ledger, act->scene.direct, &act->apply->scratch,
+                                                  &act->scene.room),
+                             &missed);
     if (!err)
         err = ledger->ops->member_find(ledger, act->scene.direct, act->scene.actor.place,
                                        &act->scene.member);
+    err = err ? err : missed;
     if (!err)
         err = act_load_room(act);
     if (!err)
@@ -23,10 +26,11 @@ static int find(struct act *act)
 /* Both can take one more room; nobody's end of it is missing. */
 static int check_space(struct act *act, bool *ret_full)
 {
-    int err = act_check_space(act, act->scene.actor.place, 2, ret_full);
+    int missed = 0;
+    int err = ledger_put_off(act_check_space(act, act->scene.actor.place, 2, ret_full), &missed);
     if (!err && !*ret_full)
         err = act_check_space(act, act->scene.target.place, 2, ret_full);
-    return err;
+    return err ? err : missed;
 }
 
 static int add_room(struct act *act)

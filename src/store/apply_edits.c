@@ -34,9 +34,12 @@ int act_edit_message(struct act *act)
     };
     struct frame *frame;
     bool full;
-    int err = act_heed_blocks(act);
-    if (err)
-        return err;
+    int missed = 0;
+    int err = ledger_put_off(act_heed_blocks(act), &missed);
+    if (!err && missed)
+        err = check_edits(act, &full);
+    if (err || missed)
+        return err ? err : missed;
     if (body_same_content(message->body, act->body)) {
         command->outcome.repeated = true;
         command->outcome.timestamp_ms = body_number(message->body, "editedAt");
@@ -100,20 +103,24 @@ static int erase_edits(struct act *act, const struct ledger_event *message, bool
     struct ledger *ledger = act->ledger;
     struct event_id after = message->id;
     struct edits edits;
-    int err;
+    int err, missed = 0;
     *ret_any = false;
     do {
         edits.count = 0;
         err = ledger->ops->edits(ledger, message->place, message->id, after, EDITS_AT_ONCE,
                                  note_edit, &edits);
+        if (!err)
+            err = ledger_put_off(ledger_expect(ledger, act->scene.realm.place, edits.ids,
+                                               edits.count),
+                                 &missed);
         for (int i = 0; i < edits.count && !err; i++)
-            err = erase_edit(act, message, edits.ids[i]);
+            err = ledger_put_off(erase_edit(act, message, edits.ids[i]), &missed);
         if (edits.count > 0) {
             after = edits.ids[edits.count - 1];
             *ret_any = true;
         }
     } while (!err && edits.count == EDITS_AT_ONCE);
-    return err;
+    return err ? err : missed;
 }
 
 /* Its edits, what hangs on it, then the message itself, whose texts go with that. */
@@ -121,13 +128,15 @@ static int erase_content(struct act *act, const struct ledger_event *message, bo
 {
     struct arena scratch;
     struct span body;
-    int err = erase_edits(act, message, ret_edited);
+    int missed = 0;
+    int err = ledger_put_off(erase_edits(act, message, ret_edited), &missed);
     if (!err)
-        err = act_uncount_message(act, message);
+        err = ledger_put_off(act_uncount_message(act, message), &missed);
     if (!err)
-        err = act_uncount_reply(act, message);
+        err = ledger_put_off(act_uncount_reply(act, message), &missed);
     if (!err)
-        err = act->ledger->ops->reactions_clear(act->ledger, message->place, message->id);
+        err = ledger_put_off(
+            act->ledger->ops->reactions_clear(act->ledger, message->place, message->id), &missed);
     if (err)
         return err;
     arena_init(&scratch, EVENT_BYTES_MAX);
@@ -136,7 +145,7 @@ static int erase_content(struct act *act, const struct ledger_event *message, bo
         err = act->ledger->ops->event_rewrite(act->ledger, act->scene.realm.place, message->id,
                                               body, true);
     arena_fini(&scratch);
-    return err;
+    return err ? err : missed;
 }
 
 int act_erase_message(struct act *act, const struct ledger_event *message)

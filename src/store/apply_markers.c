@@ -6,8 +6,9 @@
 /* The time of a move, on the scale of ids: a cursor told after it is not older. */
 static int64_t moved_ms(const struct act *act)
 {
-    int64_t head_ms = (int64_t)act->scene.realm.head.ms;
-    return head_ms > act->apply->now_ms ? head_ms : act->apply->now_ms;
+    uint64_t head_ms = act->scene.realm.head.ms; /* none of these if it stands for a later one */
+    bool ahead = head_ms <= INT64_MAX && (int64_t)head_ms > act->apply->now_ms;
+    return ahead ? (int64_t)head_ms : act->apply->now_ms;
 }
 
 int act_start_marker(struct act *act, place_number user, struct event_id joined)
@@ -23,6 +24,7 @@ uint64_t act_next_ordinal(const struct act *act)
     return act->scene.room.ordinal + (act->command->thread_id.data ? 0 : 1);
 }
 
+/* Mentions that are not counted may stay where they are, below the marker. */
 static int move_marker(struct act *act, const struct ledger_marker *marker)
 {
     struct ledger *ledger = act->ledger;
@@ -53,35 +55,45 @@ static int mention(struct act *act, const struct ledger_event *message, struct s
 static int count_mentions(struct act *act, const struct ledger_event *message,
                           const struct span *users, int count)
 {
-    int err = 0;
+    int err = 0, missed = 0;
     for (int i = 0; i < count && !err && !message->thread_id.data; i++)
-        err = mention(act, message, users[i]);
-    return err;
+        err = ledger_put_off(mention(act, message, users[i]), &missed);
+    return err ? err : missed;
 }
 
 int act_count_message(struct act *act, const struct ledger_event *message)
 {
     const struct ledger_marker marker = {.read = message->id, .ordinal = message->ordinal};
     struct ledger_event sent = *message;
-    int err = act->scene.member.role == ROLE_NONE ? 0 : move_marker(act, &marker);
+    bool member = act->scene.member.role != ROLE_NONE;
+    int missed = 0;
+    int err = member ? ledger_put_off(move_marker(act, &marker), &missed) : 0;
     sent.sender = act->scene.actor.place;
-    return err ? err
-               : count_mentions(act, &sent, act->mentions, act->mention_count);
+    if (!err)
+        err = count_mentions(act, &sent, act->mentions, act->mention_count);
+    return err ? err : missed;
 }
 
 int act_uncount_message(struct act *act, const struct ledger_event *message)
 {
+    int missed = 0;
     if (message->thread_id.data)
         return 0;
-    int err = unread_erase(act->ledger, message->place, message->ordinal);
-    return err ? err : act->ledger->ops->mentions_remove(act->ledger, message->place, message->id);
+    int err = ledger_put_off(unread_erase(act->ledger, message->place, message->ordinal), &missed);
+    if (!err)
+        err = act->ledger->ops->mentions_remove(act->ledger, message->place, message->id);
+    return err ? err : missed;
 }
 
 int act_recount_mentions(struct act *act, const struct ledger_event *message,
                          const struct span *users, int count)
 {
-    int err = act->ledger->ops->mentions_remove(act->ledger, message->place, message->id);
-    return err ? err : count_mentions(act, message, users, count);
+    int missed = 0;
+    int err = ledger_put_off(
+        act->ledger->ops->mentions_remove(act->ledger, message->place, message->id), &missed);
+    if (!err)
+        err = count_mentions(act, message, users, count);
+    return err ? err : missed;
 }
 
 /* -- reading -------------------------------------------------------------------------------- */
@@ -129,6 +141,8 @@ static int read_upto(struct act *act, struct event_id upto)
     }
     if (!err)
         err = move_marker(act, &marker);
+    if (!err && act->scene.member.marker.mentions < 0)
+        err = ledger->ops->mentions_read(ledger, room->place, act->scene.actor.place, upto);
     if (!err)
         err = ledger->ops->member_find(ledger, room->place, act->scene.actor.place,
                                        &act->scene.member);
@@ -140,16 +154,20 @@ int act_read(struct act *act)
     struct read_marker *found = &act->command->outcome.marker;
     const struct ledger_marker *marker = &act->scene.member.marker;
     struct event_id upto;
+    int missed = 0;
     int err = find_target(act, &upto);
     if (err == ERR_NOT_FOUND)
         return act_refuse(act, ERR_NOT_FOUND);
     if (!err && event_id_compare(upto, marker->read) > 0)
         err = read_upto(act, upto);
     if (!err)
-        err = unread_count(act->ledger, &act->scene.room, marker, &found->unread);
+        err = ledger_put_off(unread_count(act->ledger, &act->scene.room, marker, &found->unread),
+                             &missed);
+    if (!err)
+        err = unread_mentions(act->ledger, act->scene.room.place, act->scene.actor.place, marker,
+                              &found->mentions);
     found->upto = marker->read;
-    found->mentions = marker->mentions;
-    return err;
+    return err ? err : missed;
 }
 
 /* -- acknowledging -------------------------------------------------------------------------- */

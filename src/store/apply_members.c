@@ -97,16 +97,18 @@ int act_part(struct act *act, const struct ledger_user *user, const char *reason
     place_number room = act->scene.room.place;
     struct ledger_event event = event_about(act, EVENT_USER_LEFT, user);
     json_t *body = with(person(act, user), "reason", json_string(reason)), *own = NULL;
+    int missed = 0;
     event.bars_user = banned;
     if (is_quiet(act))
         make_quiet(&event, &body, &own);
     act->room.member_count--;
     int err = act_emit(act, &event, body, own);
     if (!err)
-        err = ledger->ops->tenure_close(ledger, user->place, room, event.id);
+        err = ledger_put_off(ledger->ops->tenure_close(ledger, user->place, room, event.id),
+                             &missed);
     if (!err)
         err = ledger->ops->member_remove(ledger, room, user->place);
-    return err;
+    return err ? err : missed;
 }
 
 static int begin_in_room(struct act *act)
@@ -227,31 +229,52 @@ static int find_member(struct act *act, struct span id, struct ledger_user *user
     return err == ERR_NOT_FOUND ? 0 : err;
 }
 
+static int check_user(struct act *act, struct span id, int64_t *count, int *ret_why)
+{
+    struct ledger_user user;
+    bool member, full = false, banned = false;
+    int missed = 0;
+    int err = find_member(act, id, &user, &member);
+    if (err || member)
+        return err;
+    err = ledger_put_off(act_check_space(act, user.place, ++*count, &full), &missed);
+    if (!err && !act->command->actor.service)
+        err = scene_is_banned(act->ledger, act->scene.room.place, user.place, act->apply->now_ms,
+                              &banned);
+    *ret_why = full ? ERR_FULL : banned ? ERR_BANNED : 0;
+    return err ? err : missed;
+}
+
 /* May all that are new come in, and do they find room? Before anything is written. `*ret_why` is
  * 0, ERR_FULL or ERR_BANNED. */
 static int check_users(struct act *act, int *ret_why)
 {
     int64_t count = 0;
-    int err = 0;
+    int err = 0, missed = 0;
     *ret_why = 0;
-    for (int i = 0; i < act->command->user_count && !err && !*ret_why; i++) {
-        struct ledger_user user;
-        bool member, full = false, banned = false;
-        err = find_member(act, act->command->users[i], &user, &member);
-        if (err || member)
-            continue;
-        err = act_check_space(act, user.place, ++count, &full);
-        if (!err && !act->command->actor.service)
-            err = scene_is_banned(act->ledger, act->scene.room.place, user.place,
-                                  act->apply->now_ms, &banned);
-        *ret_why = full ? ERR_FULL : banned ? ERR_BANNED : 0;
-    }
+    for (int i = 0; i < act->command->user_count && !err && !*ret_why; i++)
+        err = ledger_put_off(check_user(act, act->command->users[i], &count, ret_why), &missed);
+    return err ? err : missed;
+}
+
+static int add_user(struct act *act, struct span id)
+{
+    struct ledger_user user;
+    bool member;
+    int err = find_member(act, id, &user, &member);
+    if (err || member)
+        return err;
+    err = act_user(act, id, &user);
+    if (!err)
+        err = act_enter(act, &user, ROLE_MEMBER, true);
+    if (!err)
+        act->command->outcome.members_added++;
     return err;
 }
 
 int act_add_members(struct act *act)
 {
-    int why;
+    int why, missed = 0;
     int err = act_load_room(act);
     if (!err)
         err = check_users(act, &why);
@@ -259,17 +282,7 @@ int act_add_members(struct act *act)
         return act_refuse(act, why);
     if (!err)
         err = act_begin(act);
-    for (int i = 0; i < act->command->user_count && !err; i++) {
-        struct ledger_user user;
-        bool member;
-        err = find_member(act, act->command->users[i], &user, &member);
-        if (err || member)
-            continue;
-        err = act_user(act, act->command->users[i], &user);
-        if (!err)
-            err = act_enter(act, &user, ROLE_MEMBER, true);
-        if (!err)
-            act->command->outcome.members_added++;
-    }
-    return err;
+    for (int i = 0; i < act->command->user_count && !err; i++)
+        err = ledger_put_off(add_user(act, act->command->users[i]), &missed);
+    return err ? err : missed;
 }

@@ -107,6 +107,7 @@ static void sift_down(struct merge *merge, int at)
 
 static int merge_fill(struct merge *merge, const struct merge_spec *spec)
 {
+    int missed = 0;
     for (int i = 0; i < merge->view->count; i++) {
         struct feed *feed = &merge->feeds[i];
         *feed = (struct feed){
@@ -117,12 +118,14 @@ static int merge_fill(struct merge *merge, const struct merge_spec *spec)
             .merge = merge,
         };
         feed->stretch = spec->newest_first ? feed->source->count - 1 : 0;
-        int err = feed_fill(feed);
+        int err = ledger_put_off(feed_fill(feed), &missed);
         if (err)
             return err;
         if (feed->count > 0)
             merge->heap[merge->heap_count++] = feed;
     }
+    if (missed)
+        return missed;
     for (int i = merge->heap_count / 2 - 1; i >= 0; i--)
         sift_down(merge, i);
     return 0;

@@ -6,18 +6,20 @@
 static int history_view(struct opening *opening, struct view *view)
 {
     struct journal_open *open = opening->open;
-    int err = 0;
+    int err = 0, missed = 0;
     for (int i = 0; i < open->room_count && !err; i++) {
         const struct open_room *room = &open->rooms[i];
         const struct ledger_room *ledger_room = &opening->ledger_rooms[i];
         struct event_id floor = room->watch_since;
         if (room->member)
-            err = reading_floor(opening->ledger, ledger_room, opening->user.place, false, &floor);
+            err = ledger_put_off(reading_floor(opening->ledger, ledger_room,
+                                               opening->user.place, false, &floor),
+                                 &missed);
         if (!err)
             err = view_add(view, ledger_room->place, true, floor, !room->member);
     }
     view_sort(view);
-    return err;
+    return err ? err : missed;
 }
 
 static void reverse_history(struct journal_open *open)

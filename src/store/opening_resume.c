@@ -112,14 +112,14 @@ static int add_limit_gaps(struct opening *opening, const struct view *view, stru
     if (open->gap_count)
         memcpy(gaps, open->gaps, (size_t)open->gap_count * sizeof(*gaps));
     open->gaps = gaps;
-    int err = 0;
+    int err = 0, missed = 0;
     for (int i = 0; i < view->count && !err; i++) {
         bool skipped;
-        err = has_skipped(opening, view, &view->sources[i], &skipped);
+        err = ledger_put_off(has_skipped(opening, view, &view->sources[i], &skipped), &missed);
         if (!err && skipped)
-            err = add_limit_gap(opening, &view->sources[i], before);
+            err = ledger_put_off(add_limit_gap(opening, &view->sources[i], before), &missed);
     }
-    return err;
+    return err ? err : missed;
 }
 
 static int add_expired_gaps(struct opening *opening, const struct view *view)
@@ -149,19 +149,25 @@ int opening_resume(struct opening *opening)
     struct view view;
     struct event_id first = EVENT_ID_NONE, id;
     uint64_t number = 0;
+    int missed = 0;
     open->start = open->replay_from = opening->cursor;
     if (!opening->realm.place)
         return 0;
     view_init(&view);
-    int err = view_load(&view, opening->ledger, opening->realm.place, &opening->user,
-                        &open->follow, open->start, opening->now_ms);
-    if (!err)
-        err = add_expired_gaps(opening, &view);
+    int err = ledger_put_off(view_load(&view, opening->ledger, opening->realm.place,
+                                       &opening->user, &open->follow, open->start,
+                                       opening->now_ms),
+                             &missed);
+    if (!err && !missed)
+        err = ledger_put_off(add_expired_gaps(opening, &view), &missed);
     if (!err) {
-        err = opening->ledger->ops->event_at_or_below(opening->ledger, opening->realm.place,
-                                                      open->start, &id, &number);
+        err = ledger_put_off(opening->ledger->ops->event_at_or_below(opening->ledger,
+                                                                     opening->realm.place,
+                                                                     open->start, &id, &number),
+                             &missed);
         err = err == ERR_NOT_FOUND ? 0 : err;
     }
+    err = err ? err : missed;
     if (!err && open->replay_max > 0 &&
         opening->realm.head_number - number > (uint64_t)open->replay_max)
         err = limit_replay(opening, &view, &first);

@@ -114,8 +114,12 @@ static int last_message(struct ledger *ledger, const struct ledger_room *room, p
 int reading_details(struct ledger *ledger, const struct ledger_room *room, place_number user,
                     bool privileged, struct arena *arena, struct read_room *found)
 {
-    int err = room->info.kind == ROOM_DIRECT ? reading_pair(ledger, room->place, arena, found) : 0;
-    return err ? err : last_message(ledger, room, user, privileged, arena, found);
+    int err = 0, missed = 0;
+    if (room->info.kind == ROOM_DIRECT)
+        err = ledger_put_off(reading_pair(ledger, room->place, arena, found), &missed);
+    if (!err)
+        err = last_message(ledger, room, user, privileged, arena, found);
+    return err ? err : missed;
 }
 
 static int read_room(struct ledger *ledger, struct journal_read *read, int64_t now_ms,
@@ -123,6 +127,7 @@ static int read_room(struct ledger *ledger, struct journal_read *read, int64_t n
 {
     struct arena *arena = &read->request.arena;
     struct scene scene;
+    int missed = 0;
     int err =
         reading_scene(ledger, read->realm, read->room, &read->actor, now_ms, scratch, &scene);
     if (err)
@@ -139,12 +144,14 @@ static int read_room(struct ledger *ledger, struct journal_read *read, int64_t n
     if (err)
         return err;
     if (scene.member.role != ROLE_NONE)
-        err = reading_marker(ledger, &scene.room, &scene.member.marker, &read->rooms[0].marker);
-    if (err)
-        return err;
+        err = ledger_put_off(reading_marker(ledger, &scene.room, scene.actor.place,
+                                            &scene.member.marker, &read->rooms[0].marker),
+                             &missed);
     bool privileged = read->actor.service || (read->actor.grants & GRANT_READ);
-    return reading_details(ledger, &scene.room, scene.actor.place, privileged, arena,
-                                &read->rooms[0]);
+    if (!err)
+        err = reading_details(ledger, &scene.room, scene.actor.place, privileged, arena,
+                              &read->rooms[0]);
+    return err ? err : missed;
 }
 
 static int read_rooms_of_user(struct ledger *ledger, struct journal_read *read,
@@ -154,6 +161,7 @@ static int read_rooms_of_user(struct ledger *ledger, struct journal_read *read,
     struct scene scene;
     const struct command command = {
         .kind = COMMAND_PROFILE, .realm = read->realm, .actor = read->actor};
+    int missed = 0;
     int err = scene_gather(ledger, &command, 0, scratch, &scene);
     if (err)
         return err;
@@ -170,13 +178,15 @@ static int read_rooms_of_user(struct ledger *ledger, struct journal_read *read,
     err = ledger->ops->rooms_of_user(ledger, scene.actor.place, read->from, read->limit + 1,
                                      note_room, &walk);
     for (int i = 0; i < read->room_count && !err; i++) {
-        err = reading_details(ledger, &walk.rooms[i], scene.actor.place, false, arena,
-                                   &read->rooms[i]);
+        err = ledger_put_off(reading_details(ledger, &walk.rooms[i], scene.actor.place, false,
+                                             arena, &read->rooms[i]),
+                             &missed);
         if (!err)
-            err = reading_marker(ledger, &walk.rooms[i], &walk.markers[i],
-                                 &read->rooms[i].marker);
+            err = ledger_put_off(reading_marker(ledger, &walk.rooms[i], scene.actor.place,
+                                                &walk.markers[i], &read->rooms[i].marker),
+                                 &missed);
     }
-    return err;
+    return err ? err : missed;
 }
 
 static int note_member(void *context, const struct ledger_member *member)

@@ -20,13 +20,14 @@ static int has_changed(struct changed_walk *walk, place_number room, bool *ret)
 {
     struct ledger *ledger = walk->ledger;
     struct event_id first, joined = EVENT_ID_NONE;
-    int err = reading_first(ledger, room, walk->read->after, &first);
+    int missed = 0;
+    int err = ledger_put_off(reading_first(ledger, room, walk->read->after, &first), &missed);
     bool changed = !err && event_id_compare(first, EVENT_ID_LAST) < 0;
     if (!err && !changed)
         err = ledger->ops->tenures(ledger, walk->user, room, event_id_previous(EVENT_ID_LAST),
                                    note_tenure, &joined);
     *ret = changed || event_id_compare(joined, walk->read->after) > 0;
-    return err;
+    return err ? err : missed;
 }
 
 static int add_room(struct changed_walk *walk, const struct room_of_user *of,
@@ -78,15 +79,18 @@ static int visit(void *context, const struct room_of_user *of)
     struct changed_walk *walk = context;
     struct read_marker marker = {.unread = 0};
     bool changed = false;
-    int err = reading_marker(walk->ledger, &of->room, &of->member.marker, &marker);
-    if (err)
-        return err;
+    int missed = 0;
+    int err = ledger_put_off(
+        reading_marker(walk->ledger, &of->room, walk->user, &of->member.marker, &marker), &missed);
     walk->read->unread_sum += marker.unread;
     walk->read->mention_sum += marker.mentions;
-    err = add_partner(walk, of);
     if (!err)
-        err = has_changed(walk, of->room.place, &changed);
-    return err || !changed ? err : add_room(walk, of, &marker);
+        err = ledger_put_off(add_partner(walk, of), &missed);
+    if (!err)
+        err = ledger_put_off(has_changed(walk, of->room.place, &changed), &missed);
+    if (!err && changed)
+        err = add_room(walk, of, &marker);
+    return err ? err : missed;
 }
 
 int reading_changed(struct ledger *ledger, struct journal_read *read, struct arena *scratch)

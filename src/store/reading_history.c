@@ -95,8 +95,8 @@ static int resolve(struct leaf *leaf, struct span bound, struct event_id *ret)
 static int take_around(struct leaf *leaf, struct event_id middle)
 {
     struct journal_history *history = leaf->history;
-    int newer = history->limit / 2;
-    int err = take(leaf, middle, EVENT_ID_LAST, newer, false);
+    int newer = history->limit / 2, missed = 0;
+    int err = ledger_put_off(take(leaf, middle, EVENT_ID_LAST, newer, false), &missed);
     if (err)
         return err;
     for (int i = 0; i < history->message_count / 2; i++) {
@@ -108,8 +108,9 @@ static int take_around(struct leaf *leaf, struct event_id middle)
         leaf->ids[i] = leaf->ids[other];
         leaf->ids[other] = swapped_id;
     }
-    return take(leaf, EVENT_ID_NONE, event_id_next(middle), history->limit - history->message_count,
-                true);
+    int older = history->limit - (missed ? newer : history->message_count);
+    err = take(leaf, EVENT_ID_NONE, event_id_next(middle), older, true);
+    return err ? err : missed;
 }
 
 static int note_neighbours(struct leaf *leaf, struct event_id after, struct event_id before,
@@ -117,18 +118,18 @@ static int note_neighbours(struct leaf *leaf, struct event_id after, struct even
 {
     struct journal_history *history = leaf->history;
     bool older = false, newer = false;
-    int err = 0;
+    int err = 0, missed = 0;
     if (history->message_count == 0)
         return 0;
     if (!between)
-        err = has_any(leaf, EVENT_ID_NONE, leaf->oldest, &older);
+        err = ledger_put_off(has_any(leaf, EVENT_ID_NONE, leaf->oldest, &older), &missed);
     if (!err)
         err = has_any(leaf, leaf->newest, between ? before : EVENT_ID_LAST, &newer);
     if (older)
         history->next_before = leaf->oldest;
     if (newer)
         history->next_after = leaf->newest;
-    return err;
+    return err ? err : missed;
 }
 
 /* Does the page end before the room does, for want of storage? */
@@ -147,28 +148,32 @@ static int read_leaf(struct leaf *leaf, struct event_id gone)
     struct journal_history *history = leaf->history;
     struct event_id after = EVENT_ID_NONE, before = EVENT_ID_LAST, middle;
     bool upwards = history->after.data;
-    int err = 0;
+    int err = 0, missed = 0;
     assert(history->limit >= 1 && history->limit <= HISTORY_LIMIT_MAX);
     history->messages =
         arena_alloc(&history->request.arena, (size_t)history->limit * sizeof(struct span));
     if (!history->messages)
         return ERR_MEMORY;
     if (history->after.data)
-        err = resolve(leaf, history->after, &after);
+        err = ledger_put_off(resolve(leaf, history->after, &after), &missed);
     if (!err && history->before.data)
-        err = resolve(leaf, history->before, &before);
-    if (!err && history->around.data) {
+        err = ledger_put_off(resolve(leaf, history->before, &before), &missed);
+    if (err || missed)
+        return err ? err : missed;
+    if (history->around.data) {
         assert(!history->after.data && !history->before.data);
         err = resolve(leaf, history->around, &middle);
         if (!err)
             err = take_around(leaf, middle);
-    } else if (!err) {
+    } else {
         err = take(leaf, after, before, history->limit, !upwards);
     }
     if (!err)
-        err = note_neighbours(leaf, after, before, upwards && history->before.data);
+        err = ledger_put_off(note_neighbours(leaf, after, before,
+                                             upwards && history->before.data),
+                             &missed);
     history->incomplete = is_cut(leaf, gone, after, upwards);
-    return err;
+    return err ? err : missed;
 }
 
 static int read_one(struct leaf *leaf)
@@ -193,11 +198,12 @@ static int read_one(struct leaf *leaf)
 static int adorn(struct leaf *leaf)
 {
     struct journal_history *history = leaf->history;
-    int err = 0;
+    int err = 0, missed = 0;
     for (int i = 0; i < history->message_count && !err; i++)
-        err = reading_adorn(leaf->ledger, leaf->room, leaf->ids[i], leaf->user,
-                            &history->request.arena, &history->messages[i]);
-    return err;
+        err = ledger_put_off(reading_adorn(leaf->ledger, leaf->room, leaf->ids[i], leaf->user,
+                                           &history->request.arena, &history->messages[i]),
+                             &missed);
+    return err ? err : missed;
 }
 
 int reading_history(struct ledger *ledger, struct journal_history *history, int64_t now_ms)
@@ -210,6 +216,7 @@ int reading_history(struct ledger *ledger, struct journal_history *history, int6
     history->next_before = history->next_after = history->head = EVENT_ID_NONE;
     arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
     struct leaf leaf = {.history = history, .ledger = ledger};
+    int missed = 0;
     bool privileged = history->actor.service || (history->actor.grants & GRANT_READ);
     int err = reading_scene(ledger, history->realm, history->room, &history->actor, now_ms,
                             &scratch, &scene);
@@ -220,9 +227,10 @@ int reading_history(struct ledger *ledger, struct journal_history *history, int6
         leaf.room = scene.room.place;
         leaf.user = scene.actor.place;
         err = history->message_id.data ? read_one(&leaf) : read_leaf(&leaf, scene.room.gone);
+        err = ledger_put_off(err, &missed);
     }
     if (!err)
         err = adorn(&leaf);
     arena_fini(&scratch);
-    return err;
+    return err ? err : missed;
 }

@@ -6,12 +6,16 @@
 #define ROOMS_AT_ONCE 512
 #define MEMBERS_AT_ONCE 256
 
-int reading_marker(struct ledger *ledger, const struct ledger_room *room,
+int reading_marker(struct ledger *ledger, const struct ledger_room *room, place_number user,
                    const struct ledger_marker *marker, struct read_marker *ret)
 {
+    int missed = 0;
     ret->upto = marker->read;
-    ret->mentions = marker->mentions;
-    return unread_count(ledger, room, marker, &ret->unread);
+    int err = ledger_put_off(unread_mentions(ledger, room->place, user, marker, &ret->mentions),
+                             &missed);
+    if (!err)
+        err = unread_count(ledger, room, marker, &ret->unread);
+    return err ? err : missed;
 }
 
 /* -- the rooms of a user ---------------------------------------------------------------------- */
@@ -40,16 +44,16 @@ int reading_each_room(struct ledger *ledger, place_number user, struct span from
     };
     if (!list.rooms)
         return ERR_MEMORY;
-    int err;
+    int err, missed = 0;
     do {
         list.count = 0;
         err = ledger->ops->rooms_of_user(ledger, user, from, ROOMS_AT_ONCE, note_room, &list);
         for (int i = 0; i < list.count && !err; i++)
-            err = visit(context, &list.rooms[i]);
+            err = ledger_put_off(visit(context, &list.rooms[i]), &missed);
         if (list.count)
             from = list.rooms[list.count - 1].room.info.id;
     } while (!err && list.count == ROOMS_AT_ONCE);
-    return err;
+    return err < 0 || !missed ? err : missed;
 }
 
 static int gather_reader(struct ledger *ledger, struct journal_read *read, struct arena *scratch,
@@ -68,6 +72,7 @@ static int gather_reader(struct ledger *ledger, struct journal_read *read, struc
 struct unread_walk {
     struct ledger *ledger;
     struct journal_read *read; /* NULL: only the sums */
+    place_number user;
     int64_t unread, mentions;
     int size;
 };
@@ -95,7 +100,8 @@ static int add_unread(void *context, const struct room_of_user *of)
 {
     struct unread_walk *walk = context;
     struct read_marker marker;
-    int err = reading_marker(walk->ledger, &of->room, &of->member.marker, &marker);
+    int err =
+        reading_marker(walk->ledger, &of->room, walk->user, &of->member.marker, &marker);
     if (err)
         return err;
     walk->unread += marker.unread;
@@ -106,7 +112,7 @@ static int add_unread(void *context, const struct room_of_user *of)
 int reading_unread_sums(struct ledger *ledger, place_number user, struct arena *scratch,
                         int64_t *ret_unread, int64_t *ret_mentions)
 {
-    struct unread_walk walk = {.ledger = ledger};
+    struct unread_walk walk = {.ledger = ledger, .user = user};
     int err = reading_each_room(ledger, user, (struct span){NULL, 0}, scratch, add_unread, &walk);
     *ret_unread = walk.unread;
     *ret_mentions = walk.mentions;
@@ -120,7 +126,8 @@ int reading_unread(struct ledger *ledger, struct journal_read *read, struct aren
     int err = gather_reader(ledger, read, scratch, &scene);
     if (err || !scene.actor.place)
         return err;
-    return reading_each_room(ledger, scene.actor.place, (struct span){NULL, 0}, scratch, add_unread,
+    walk.user = scene.actor.place;
+    return reading_each_room(ledger, walk.user, (struct span){NULL, 0}, scratch, add_unread,
                              &walk);
 }
 
@@ -178,14 +185,16 @@ static int add_delivered(struct receipt_walk *walk, const struct ledger_room *ro
     struct read_receipt receipt = {
         .type = EVENT_MESSAGE_DELIVERED, .room = room->info.id, .user = user_id};
     uint64_t ordinal;
-    int err = ledger->ops->message_at_or_below(ledger, room->place, acked, &receipt.marker.upto,
-                                               &ordinal);
-    if (err || event_id_compare(receipt.marker.upto, after) <= 0)
+    int missed = 0;
+    int err = ledger_put_off(ledger->ops->message_at_or_below(ledger, room->place, acked,
+                                                              &receipt.marker.upto, &ordinal),
+                             &missed);
+    if (err || (!missed && event_id_compare(receipt.marker.upto, after) <= 0))
         return err == ERR_NOT_FOUND ? 0 : err;
     err = ledger->ops->tenures(ledger, user, room->place, event_id_previous(EVENT_ID_LAST),
                                note_from, &joined);
-    if (err || event_id_compare(receipt.marker.upto, joined) < 0)
-        return err;
+    if (err || missed || event_id_compare(receipt.marker.upto, joined) < 0)
+        return err ? err : missed;
     return add_receipt(walk, &receipt);
 }
 
@@ -197,7 +206,8 @@ static int add_own(struct receipt_walk *walk, const struct room_of_user *of)
                                    .user = walk->read->actor.user};
     if (of->member.marker.moved_ms < walk->read->since_ms)
         return 0;
-    int err = reading_marker(walk->ledger, &of->room, &of->member.marker, &receipt.marker);
+    int err = reading_marker(walk->ledger, &of->room, walk->user.place, &of->member.marker,
+                             &receipt.marker);
     return err ? err : add_receipt(walk, &receipt);
 }
 
@@ -237,17 +247,17 @@ static int add_member(struct receipt_walk *walk, const struct ledger_room *room,
 static int add_members(struct receipt_walk *walk, const struct ledger_room *room)
 {
     struct span from = {NULL, 0};
-    int err;
+    int err, missed = 0;
     do {
         walk->seen = walk->member_count = 0;
         err = walk->ledger->ops->members(walk->ledger, room->place, from, MEMBERS_AT_ONCE,
                                          note_moved, walk);
         for (int i = 0; i < walk->member_count && !err; i++)
-            err = add_member(walk, room, &walk->members[i]);
-        walk->looked_at += walk->seen;
+            err = ledger_put_off(add_member(walk, room, &walk->members[i]), &missed);
+        walk->looked_at += err == ERR_NOT_FETCHED ? MEMBERS_AT_ONCE : walk->seen;
         from = walk->last_user;
     } while (!err && walk->seen == MEMBERS_AT_ONCE);
-    return err;
+    return err ? err : missed;
 }
 
 /* A page ends with a room. */
@@ -260,10 +270,11 @@ static int add_receipts(void *context, const struct room_of_user *of)
         return 1;
     }
     walk->last_room = of->room.info.id;
-    int err = add_own(walk, of);
+    int missed = 0;
+    int err = ledger_put_off(add_own(walk, of), &missed);
     if (!err && !settings_is_quiet(walk->settings, of->room.info.member_count))
         err = add_members(walk, &of->room);
-    return err;
+    return err ? err : missed;
 }
 
 static int receipt_walk_init(struct receipt_walk *walk, struct ledger *ledger,

@@ -54,13 +54,16 @@ int reading_adorn(struct ledger *ledger, place_number room, struct event_id mess
                   place_number user, struct arena *arena, struct span *json)
 {
     int64_t replies = 0;
+    int missed = 0;
     struct span text = {NULL, 0};
     json_t *reactions = json_object();
-    int err = reactions ? ledger->ops->reactions(ledger, room, message, user, arena, note_reaction,
-                                                 reactions)
+    int err = reactions ? ledger_put_off(ledger->ops->reactions(ledger, room, message, user, arena,
+                                                                note_reaction, reactions),
+                                         &missed)
                         : ERR_MEMORY;
     if (!err)
         err = ledger->ops->replies(ledger, room, message, &replies);
+    err = err ? err : missed;
     if (!err && json_object_size(reactions) > 0)
         err = shape_text(arena, json_incref(reactions), &text);
     json_decref(reactions);

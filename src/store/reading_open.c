@@ -151,10 +151,11 @@ static int load_named(struct opening *opening, const struct follow_room *named)
 
 static int load_rooms(struct opening *opening)
 {
-    int err = load_rooms_of_user(opening);
+    int missed = 0;
+    int err = ledger_put_off(load_rooms_of_user(opening), &missed);
     for (int i = 0; i < opening->open->follow.room_count && !err; i++)
-        err = load_named(opening, &opening->open->follow.rooms[i]);
-    return err;
+        err = ledger_put_off(load_named(opening, &opening->open->follow.rooms[i]), &missed);
+    return err ? err : missed;
 }
 
 /* Of all rooms of the user, also when the reader follows others. */
@@ -162,20 +163,22 @@ static int count_unread(struct opening *opening)
 {
     struct journal_open *open = opening->open;
     struct read_marker marker = {.unread = 0};
-    int err = 0;
+    int err = 0, missed = 0;
     if (!open->follow.all)
         return reading_unread_sums(opening->ledger, opening->user.place, &opening->scratch,
                                    &open->unread, &open->mentions);
     for (int i = 0; i < open->room_count && !err; i++) {
         if (open->rooms[i].member)
-            err = reading_marker(opening->ledger, &opening->ledger_rooms[i], &opening->markers[i],
-                                 &marker);
+            err = ledger_put_off(reading_marker(opening->ledger, &opening->ledger_rooms[i],
+                                                opening->user.place, &opening->markers[i],
+                                                &marker),
+                                 &missed);
         if (open->rooms[i].member && !err) {
             open->unread += marker.unread;
             open->mentions += marker.mentions;
         }
     }
-    return err;
+    return err ? err : missed;
 }
 
 /* Takes the device's cursor where none was given. */
@@ -287,26 +290,31 @@ static int load_user(struct opening *opening)
 static int open_reader(struct opening *opening, int64_t now_ms, bool *ret_note_device)
 {
     struct journal_open *open = opening->open;
-    int err = load_user(opening);
+    int missed = 0, unsure = 0; /* of the latter the verdict depends */
+    int err = ledger_put_off(load_user(opening), &unsure);
+    if (unsure && !opening->realm.place)
+        return unsure;
     open->head = open->start = open->replay_from = opening->realm.head;
     open->head_number = opening->realm.head_number;
     if (!err && opening->realm.place)
-        err = load_rooms(opening);
+        err = ledger_put_off(load_rooms(opening), &missed);
     if (!err && opening->user.place)
-        err = count_unread(opening);
+        err = ledger_put_off(count_unread(opening), &missed);
     for (int i = 0; i < open->follow.room_count && !err && !opening->realm.place; i++)
         err = deny(opening, open->follow.rooms[i].room, ERR_NOT_FOUND);
     if (!err)
-        err = load_device(opening, now_ms, ret_note_device);
+        err = ledger_put_off(load_device(opening, now_ms, ret_note_device), &unsure);
     if (!err)
-        err = decide_verdict(opening, &open->verdict);
+        err = ledger_put_off(decide_verdict(opening, &open->verdict), &unsure);
     if (!err)
-        err = load_lost(opening);
-    if (err)
-        return err;
+        err = ledger_put_off(load_lost(opening), &unsure);
+    if (err || unsure)
+        return err ? err : unsure;
     if (open->verdict == OPEN_RESUMED)
-        return opening_resume(opening);
-    return open->history > 0 && open->room_count > 0 ? opening_load_history(opening) : 0;
+        err = opening_resume(opening);
+    else if (open->history > 0 && open->room_count > 0)
+        err = opening_load_history(opening);
+    return err ? err : missed;
 }
 
 int reading_open(struct ledger *ledger, struct journal_open *open, int64_t now_ms,

@@ -76,7 +76,7 @@ static int collect_expired(struct ledger *ledger, const struct ledger_realm *rea
                            struct journal_gap *gaps, int *count, const struct journal_gap *told,
                            int told_count)
 {
-    int err = 0;
+    int err = 0, missed = 0;
     for (int i = 0; i < view->count && !err; i++) {
         struct journal_gap gap;
         struct arena scratch;
@@ -84,14 +84,16 @@ static int collect_expired(struct ledger *ledger, const struct ledger_realm *rea
         if (!view->sources[i].is_room && !view->sources[i].is_own)
             continue;
         arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
-        err = expired_gap(ledger, realm, view, &view->sources[i], after, &scratch, &gap, &lost);
-        if (!err && lost && !is_told(&gap, told, told_count)) {
+        err = ledger_put_off(
+            expired_gap(ledger, realm, view, &view->sources[i], after, &scratch, &gap, &lost),
+            &missed);
+        if (!err && !missed && lost && !is_told(&gap, told, told_count)) {
             err = reading_keep(arena, &gap.room);
             gaps[(*count)++] = gap;
         }
         arena_fini(&scratch);
     }
-    return err;
+    return err ? err : missed;
 }
 
 int reading_expired(struct ledger *ledger, const struct ledger_realm *realm,
@@ -198,6 +200,7 @@ struct filling {
     const struct view *view; /* NULL: what is listed, which is history */
     place_number reader;     /* of history: who asks; 0: not known */
     size_t bytes;
+    int missed;              /* ERR_NOT_FETCHED; 0: nothing has missed */
 };
 
 /* As history shows it, where a frame can take that. */
@@ -211,7 +214,8 @@ static int adorn(const struct filling *filling, struct ledger_event *event, stru
     return err;
 }
 
-/* Reads the event and adds its frame; `*ret_full` when the page can take no more. */
+/* Reads the event and adds its frame; `*ret_full` when the page can take no more. Once something
+ * has missed, nothing of the page counts: then what is left of it is only asked for. */
 static int add_event(struct filling *filling, struct event_id id, bool *ret_full)
 {
     struct journal_page *page = filling->page;
@@ -225,7 +229,7 @@ static int add_event(struct filling *filling, struct event_id id, bool *ret_full
     bool follows = !err && (!view || !event.room || view_follows(view, event.room));
     if (!err && !view)
         err = adorn(filling, &event, &scratch);
-    if (!err && follows && !is_spared(page, &event))
+    if (!err && !filling->missed && follows && !is_spared(page, &event))
         err = reading_frame(&event, page->follow.realm, page->follow.user, &frame);
     arena_fini(&scratch);
     if (err || !frame)
@@ -247,16 +251,20 @@ static int fill(struct filling *filling, const struct selection *selection)
         arena_alloc(&page->request.arena, (size_t)selection->count * sizeof(*page->frames) + 1);
     if (!page->frames)
         return ERR_MEMORY;
-    for (int i = 0; i < selection->count; i++) {
-        bool full = false;
-        int err = add_event(filling, selection->ids[i], &full);
-        if (err || full)
-            return err;
-        page->upto = selection->ids[i];
+    int err = ledger_put_off(ledger_expect(filling->ledger, filling->realm->place, selection->ids,
+                                           selection->count),
+                             &filling->missed);
+    bool full = false;
+    for (int i = 0; i < selection->count && !err && !full; i++) {
+        err = ledger_put_off(add_event(filling, selection->ids[i], &full), &filling->missed);
+        /* Trimmed where it stood, but not from the realm's order yet. */
+        err = err == ERR_NOT_FOUND ? 0 : err;
+        if (!err && !full)
+            page->upto = selection->ids[i];
     }
-    if (selection->complete)
+    if (!full && selection->complete)
         page->upto = filling->realm->head;
-    return 0;
+    return err ? err : filling->missed;
 }
 
 static int find_reader(struct filling *filling)
@@ -276,21 +284,21 @@ static int fill_listed(struct ledger *ledger, const struct ledger_realm *realm,
 {
     struct filling filling = {.ledger = ledger, .realm = realm, .page = page};
     int count = page->id_count < page->events_max ? page->id_count : page->events_max;
-    int err = find_reader(&filling);
+    int err = ledger_put_off(find_reader(&filling), &filling.missed);
     if (err)
         return err;
     page->frames = arena_alloc(&page->request.arena, (size_t)count * sizeof(*page->frames) + 1);
     if (!page->frames)
         return ERR_MEMORY;
-    for (; page->ids_read < count; page->ids_read++) {
-        bool full = false;
-        err = add_event(&filling, page->ids[page->ids_read], &full);
-        if (err && err != ERR_NOT_FOUND)
-            return err;
+    err = ledger_put_off(ledger_expect(ledger, realm->place, page->ids, count), &filling.missed);
+    for (bool full = false; page->ids_read < count && !err; page->ids_read++) {
+        err = ledger_put_off(add_event(&filling, page->ids[page->ids_read], &full),
+                             &filling.missed);
         if (full)
-            return 0;
+            break;
+        err = err == ERR_NOT_FOUND ? 0 : err;
     }
-    return 0;
+    return err ? err : filling.missed;
 }
 
 static int read_page(struct ledger *ledger, const struct ledger_realm *realm,
@@ -298,29 +306,37 @@ static int read_page(struct ledger *ledger, const struct ledger_realm *realm,
 {
     struct ledger_user user = {0};
     struct arena scratch;
+    int missed = 0;
     arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
-    int err = ledger->ops->user_find(ledger, realm->place, page->follow.user, &scratch, &user);
+    int err = ledger_put_off(
+        ledger->ops->user_find(ledger, realm->place, page->follow.user, &scratch, &user), &missed);
     arena_fini(&scratch);
     if (err && err != ERR_NOT_FOUND)
         return err;
-    err = view_load(view, ledger, realm->place, &user, &page->follow, page->after, now_ms);
-    if (!err)
-        err = reading_expired(ledger, realm, view, page->after, page->told, page->told_count,
-                              &page->request.arena, &page->gaps, &page->gap_count);
+    err = missed ? 0
+                 : ledger_put_off(view_load(view, ledger, realm->place, &user, &page->follow,
+                                            page->after, now_ms),
+                                  &missed);
+    if (!err && !missed)
+        err = ledger_put_off(reading_expired(ledger, realm, view, page->after, page->told,
+                                             page->told_count, &page->request.arena, &page->gaps,
+                                             &page->gap_count),
+                             &missed);
     if (err)
         return err;
     struct selection selection = {.view = view, .max = page->events_max};
     selection.ids = malloc((size_t)selection.max * sizeof(*selection.ids));
     if (!selection.ids)
         return ERR_MEMORY;
-    err = select_ids(ledger, realm, page->after, &selection);
-    if (!err)
-        err = fill(&(struct filling){ledger, realm, page, view, 0, 0}, &selection);
+    err = ledger_put_off(select_ids(ledger, realm, page->after, &selection), &missed);
+    if (!err && !missed)
+        err = fill(&(struct filling){.ledger = ledger, .realm = realm, .page = page, .view = view},
+                   &selection);
     free(selection.ids);
-    return err;
+    return err ? err : missed;
 }
 
-int reading_page(struct ledger *ledger, struct journal_page *page, int64_t now_ms)
+static int read_frames(struct ledger *ledger, struct journal_page *page, int64_t now_ms)
 {
     struct ledger_realm realm;
     struct view view;
@@ -340,5 +356,14 @@ int reading_page(struct ledger *ledger, struct journal_page *page, int64_t now_m
     view_init(&view);
     err = read_page(ledger, &realm, page, now_ms, &view);
     view_fini(&view);
+    return err;
+}
+
+int reading_page(struct ledger *ledger, struct journal_page *page, int64_t now_ms)
+{
+    int err = read_frames(ledger, page, now_ms);
+    /* The next run makes them anew. */
+    while (err == ERR_NOT_FETCHED && page->frame_count > 0)
+        frame_unref(page->frames[--page->frame_count]);
     return err;
 }

@@ -85,11 +85,13 @@ static int load_subscriptions(struct ledger *ledger, struct journal_read *read, 
 int reading_presence(struct ledger *ledger, struct journal_read *read, struct arena *scratch)
 {
     struct scene scene;
-    struct ledger_presence kept;
+    struct ledger_presence kept = {.seen_ms = 0};
+    int missed = 0;
     int err = gather_actor(ledger, read, scratch, &scene);
     if (err || !scene.actor.place)
         return err;
-    err = ledger->ops->presence_get(ledger, scene.actor.place, scratch, &kept);
+    err = ledger_put_off(ledger->ops->presence_get(ledger, scene.actor.place, scratch, &kept),
+                         &missed);
     if (err)
         return err;
     read->presence.choice = kept.choice;
@@ -97,10 +99,10 @@ int reading_presence(struct ledger *ledger, struct journal_read *read, struct ar
     read->presence.seen_ms = kept.seen_ms;
     err = reading_keep(&read->request.arena, &read->presence.activity);
     if (!err)
-        err = load_rooms(ledger, read, scene.actor.place);
+        err = ledger_put_off(load_rooms(ledger, read, scene.actor.place), &missed);
     if (!err)
         err = load_subscriptions(ledger, read, scene.actor.place);
-    return err;
+    return err ? err : missed;
 }
 
 /* -- people -------------------------------------------------------------------------------- */
@@ -122,13 +124,17 @@ static int add_person(struct ledger *ledger, const struct settings *settings,
 {
     struct ledger_user user;
     struct ledger_presence kept;
-    bool visible;
+    bool visible = false;
+    int missed = 0;
     int err = ledger->ops->user_find(ledger, scene->realm.place, id, scratch, &user);
     if (!err)
-        err = may_know(ledger, settings, read, scene, user.place, &visible);
-    if (err || !visible)
+        err = ledger_put_off(may_know(ledger, settings, read, scene, user.place, &visible),
+                             &missed);
+    if (err || (!visible && !missed))
         return err == ERR_NOT_FOUND ? 0 : err;
     err = ledger->ops->presence_get(ledger, user.place, scratch, &kept);
+    if (missed)
+        return missed;
     if (!err)
         read->people[read->person_count++] = (struct read_person){id, kept.seen_ms};
     return err;
@@ -138,6 +144,7 @@ int reading_people(struct ledger *ledger, const struct settings *settings,
                    struct journal_read *read, struct arena *scratch)
 {
     struct scene scene;
+    int missed = 0;
     int err = gather_actor(ledger, read, scratch, &scene);
     if (err || !scene.realm.place || read->user_count == 0)
         return err;
@@ -146,6 +153,7 @@ int reading_people(struct ledger *ledger, const struct settings *settings,
     if (!read->people)
         return ERR_MEMORY;
     for (int i = 0; i < read->user_count && !err; i++)
-        err = add_person(ledger, settings, read, &scene, read->users[i], scratch);
-    return err;
+        err = ledger_put_off(add_person(ledger, settings, read, &scene, read->users[i], scratch),
+                             &missed);
+    return err ? err : missed;
 }

@@ -51,25 +51,31 @@ static int gather_partner(struct ledger *ledger, const struct command *command, 
 static int gather_direct(struct ledger *ledger, struct scene *scene)
 {
     place_number actor = scene->actor.place, target = scene->target.place;
+    int missed = 0;
     if (!actor || !target || actor == target)
         return 0;
-    int err = allow_missing(ledger->ops->direct_find(ledger, actor, target, &scene->direct));
+    int err = ledger_put_off(
+        allow_missing(ledger->ops->direct_find(ledger, actor, target, &scene->direct)), &missed);
     scene->facts.direct_exists = scene->direct != 0;
-    return err ? err : scene_is_blocked(ledger, target, actor, &scene->facts.blocked);
+    if (!err)
+        err = scene_is_blocked(ledger, target, actor, &scene->facts.blocked);
+    return err ? err : missed;
 }
 
 /* A member never is banned, so that what members do costs no look-up. */
 static int gather_bans(struct ledger *ledger, struct scene *scene)
 {
     struct facts *facts = &scene->facts;
-    int err = 0;
+    int err = 0, missed = 0;
     if (facts->role == ROLE_NONE)
-        err = scene_is_banned(ledger, scene->room.place, scene->actor.place, facts->now_ms,
-                              &facts->banned);
+        err = ledger_put_off(scene_is_banned(ledger, scene->room.place, scene->actor.place,
+                                             facts->now_ms, &facts->banned),
+                             &missed);
     if (!err && facts->target_role == ROLE_NONE)
-        err = scene_is_banned(ledger, scene->room.place, scene->target.place, facts->now_ms,
-                              &facts->target_banned);
-    return err;
+        err = ledger_put_off(scene_is_banned(ledger, scene->room.place, scene->target.place,
+                                             facts->now_ms, &facts->target_banned),
+                             &missed);
+    return err ? err : missed;
 }
 
 static bool may_take_an_owner(const struct command *command)
@@ -105,22 +111,38 @@ static int gather_message(struct ledger *ledger, const struct command *command, 
 {
     struct ledger_event *message = &scene->message;
     struct facts *facts = &scene->facts;
-    int err =
-        ledger->ops->message_find(ledger, scene->room.place, command->message_id, arena, message);
+    int missed = 0;
+    int err = ledger_put_off(ledger->ops->message_find(ledger, scene->room.place,
+                                                       command->message_id, arena, message),
+                             &missed);
     if (!err && is_reaction(command))
         err = scene_check_shown(ledger, scene, &command->actor, message->id);
-    if (err)
-        return allow_missing(err);
+    if (err || missed)
+        return missed ? missed : allow_missing(err);
     facts->message_exists = true;
     facts->message_own = message->sender == scene->actor.place;
     facts->message_deleted = message->deleted;
     return 0;
 }
 
+/* Of slow mode alone. */
+static int gather_last_message(struct ledger *ledger, const struct command *command,
+                               struct scene *scene)
+{
+    struct facts *facts = &scene->facts;
+    struct event_id id;
+    if (facts->room.slow_mode_s <= 0 || command->kind != COMMAND_SEND_MESSAGE ||
+        !scene->actor.place)
+        return 0;
+    return allow_missing(ledger->ops->last_message_of_sender(
+        ledger, scene->actor.place, scene->room.place, &id, &facts->last_message_ms));
+}
+
 static int gather_facts(struct ledger *ledger, const struct command *command, int64_t now_ms,
                         struct scene *scene)
 {
     struct facts *facts = &scene->facts;
+    int missed = 0;
     facts->now_ms = now_ms;
     if (command->kind == COMMAND_SUBSCRIBE_PRESENCE && scene->actor.place && scene->target.place)
         return ledger->ops->acquainted(ledger, scene->actor.place, scene->target.place,
@@ -134,38 +156,40 @@ static int gather_facts(struct ledger *ledger, const struct command *command, in
     facts->role = scene->member.role;
     facts->target_role = scene->target_member.role;
     facts->muted = scene->member.muted_until_ms > now_ms;
-    int err = gather_bans(ledger, scene);
+    int err = ledger_put_off(gather_bans(ledger, scene), &missed);
     if (!err)
-        err = gather_partner(ledger, command, scene);
+        err = ledger_put_off(gather_partner(ledger, command, scene), &missed);
     if (!err && may_take_an_owner(command))
-        err = ledger->ops->owner_count(ledger, scene->room.place, &facts->owner_count);
-    if (!err && facts->room.slow_mode_s > 0 && command->kind == COMMAND_SEND_MESSAGE &&
-        scene->actor.place) {
-        struct event_id id;
-        err = allow_missing(ledger->ops->last_message_of_sender(
-            ledger, scene->actor.place, scene->room.place, &id, &facts->last_message_ms));
-    }
-    return err;
+        err = ledger_put_off(
+            ledger->ops->owner_count(ledger, scene->room.place, &facts->owner_count), &missed);
+    if (!err)
+        err = gather_last_message(ledger, command, scene);
+    return err ? err : missed;
 }
 
 int scene_gather(struct ledger *ledger, const struct command *command, int64_t now_ms,
                  struct arena *arena, struct scene *ret)
 {
     struct scene scene = {.facts = {.now_ms = now_ms}};
+    int missed = 0;
     int err = ledger->ops->realm_find(ledger, command->realm, &scene.realm);
     if (!err && command->room.data)
-        err = allow_missing(
-            ledger->ops->room_find(ledger, scene.realm.place, command->room, arena, &scene.room));
+        err = ledger_put_off(allow_missing(ledger->ops->room_find(
+                                 ledger, scene.realm.place, command->room, arena, &scene.room)),
+                             &missed);
     if (!err)
-        err = gather_user(ledger, &scene, command->actor.user, arena, &scene.actor, &scene.member);
+        err = ledger_put_off(gather_user(ledger, &scene, command->actor.user, arena, &scene.actor,
+                                         &scene.member),
+                             &missed);
     if (!err && command->target.data)
-        err = gather_user(ledger, &scene, command->target, arena, &scene.target,
-                          &scene.target_member);
+        err = ledger_put_off(gather_user(ledger, &scene, command->target, arena, &scene.target,
+                                         &scene.target_member),
+                             &missed);
     if (!err)
-        err = gather_facts(ledger, command, now_ms, &scene);
+        err = ledger_put_off(gather_facts(ledger, command, now_ms, &scene), &missed);
     if (!err && scene.room.place && is_about_message(command))
-        err = gather_message(ledger, command, arena, &scene);
-    err = allow_missing(err);
+        err = ledger_put_off(gather_message(ledger, command, arena, &scene), &missed);
+    err = allow_missing(err ? err : missed);
     if (!err)
         *ret = scene;
     return err;

@@ -118,6 +118,25 @@ static int note_tenure(void *context, const struct ledger_tenure *tenure)
     return err;
 }
 
+static int find_room(struct loading *loading, place_number realm, place_number user,
+                     const struct follow_room *asked, struct named *named)
+{
+    struct ledger_room room;
+    int err = loading->ledger->ops->room_find(loading->ledger, realm, asked->room,
+                                              &loading->arena, &room);
+    if (err)
+        return err == ERR_NOT_FOUND ? 0 : err;
+    const struct actor actor = {.user = loading->follow->user, .grants = asked->grants};
+    struct facts facts = {.room_exists = true, .room = room.info};
+    err = scene_is_banned(loading->ledger, room.place, user, loading->now_ms, &facts.banned);
+    if (err)
+        return err;
+    named->place = room.place;
+    named->watched = command_decide_read(&actor, &facts) == 0;
+    named->watch_since = asked->grants & GRANT_READ ? EVENT_ID_NONE : room.info.public_since;
+    return 0;
+}
+
 static int load_named(struct loading *loading, place_number realm, place_number user)
 {
     const struct follow_spec *follow = loading->follow;
@@ -126,26 +145,11 @@ static int load_named(struct loading *loading, place_number realm, place_number 
     loading->named = calloc((size_t)follow->room_count, sizeof(*loading->named));
     if (!loading->named)
         return ERR_MEMORY;
-    for (int i = 0; i < follow->room_count; i++) {
-        struct named *named = &loading->named[i];
-        struct ledger_room room;
-        int err = loading->ledger->ops->room_find(loading->ledger, realm, follow->rooms[i].room,
-                                                  &loading->arena, &room);
-        if (err == ERR_NOT_FOUND)
-            continue;
-        if (err)
-            return err;
-        const struct actor actor = {.user = follow->user, .grants = follow->rooms[i].grants};
-        struct facts facts = {.room_exists = true, .room = room.info};
-        err = scene_is_banned(loading->ledger, room.place, user, loading->now_ms, &facts.banned);
-        if (err)
-            return err;
-        named->place = room.place;
-        named->watched = command_decide_read(&actor, &facts) == 0;
-        named->watch_since =
-            follow->rooms[i].grants & GRANT_READ ? EVENT_ID_NONE : room.info.public_since;
-    }
-    return 0;
+    int err = 0, missed = 0;
+    for (int i = 0; i < follow->room_count && !err; i++)
+        err = ledger_put_off(
+            find_room(loading, realm, user, &follow->rooms[i], &loading->named[i]), &missed);
+    return err ? err : missed;
 }
 
 static struct named *find_named(struct loading *loading, place_number place)
@@ -206,7 +210,7 @@ static int add_room(struct loading *loading, const struct ledger_tenure *tenures
 
 static int add_rooms_of_tenures(struct loading *loading)
 {
-    int err = 0;
+    int err = 0, missed = 0;
     for (int i = 0, count; i < loading->tenure_count && !err; i += count) {
         const struct ledger_tenure *tenures = &loading->tenures[i];
         for (count = 1; i + count < loading->tenure_count; count++) {
@@ -217,22 +221,25 @@ static int add_rooms_of_tenures(struct loading *loading)
         bool wanted = loading->follow->all || named;
         bool ended = event_id_compare(tenures[count - 1].until, EVENT_ID_LAST) < 0;
         if (!wanted && ended)
-            err = is_former(loading, tenures[0].room, &wanted);
+            err = ledger_put_off(is_former(loading, tenures[0].room, &wanted), &missed);
         if (!err && wanted)
             err = add_room(loading, tenures, count, named);
     }
-    return err;
+    return err ? err : missed;
 }
 
 static int load(struct loading *loading, place_number realm, place_number user,
                 struct event_id after)
 {
     struct ledger *ledger = loading->ledger;
-    int err = load_named(loading, realm, user);
+    int missed = 0;
+    int err = ledger_put_off(load_named(loading, realm, user), &missed);
     if (!err && user)
-        err = ledger->ops->tenures(ledger, user, 0, after, note_tenure, loading);
-    if (!err)
-        err = add_rooms_of_tenures(loading);
+        err = ledger_put_off(ledger->ops->tenures(ledger, user, 0, after, note_tenure, loading),
+                             &missed);
+    if (err || missed)
+        return err ? err : missed;
+    err = ledger_put_off(add_rooms_of_tenures(loading), &missed);
     for (int i = 0; i < loading->follow->room_count && !err; i++) {
         struct named *named = &loading->named[i];
         if (named->place && named->watched && !named->done)
@@ -245,7 +252,7 @@ static int load(struct loading *loading, place_number realm, place_number user,
     }
     if (!err)
         err = view_add(loading->view, realm, false, EVENT_ID_NONE, false);
-    return err;
+    return err ? err : missed;
 }
 
 #define LOADING_BYTES_MAX (64u << 20)
