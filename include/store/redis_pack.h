@@ -44,9 +44,22 @@ MUST_CHECK int redis_pack_id(struct buf *buf, struct event_id id);
 MUST_CHECK int redis_pack_ordinal(struct buf *buf, uint64_t ordinal);
 MUST_CHECK int redis_pack_text(struct buf *buf, struct span text);
 /* Not a field: the id as a part of a name, or as a field of a hash, without NUL. Also a pending
- * one. */
+ * one; as a name also EVENT_ID_LAST, for bounds: above the names of all others. */
 MUST_CHECK int redis_put_name_of_id(struct buf *buf, struct event_id id);
 MUST_CHECK int redis_put_id(struct buf *buf, struct event_id id);
+
+/* Decimal digits of a number, without NUL; gives how many. */
+#define REDIS_DIGITS_MAX 20
+size_t redis_put_digits(char *out, uint64_t number);
+
+/* A mark in a value or a name. */
+struct redis_mark {
+    char kind;
+    int index; /* of the event */
+    size_t at; /* where it begins */
+};
+/* The first in `text`. */
+bool redis_find_mark(struct span text, struct redis_mark *ret);
 
 /* Taking apart. What is missing or malformed sets `broken` and gives 0, 0-0, absent. */
 struct redis_fields {

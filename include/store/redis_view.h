@@ -189,6 +189,7 @@ struct redis_result {
     bool done;            /* its checks held */
     struct event_id head; /* the id of its last event; 0-0: it had none */
     int64_t members;      /* `c` of the room of its last event; -1: it is about none */
+    int failed_check;     /* which did not hold, from 1; 0: none */
 };
 
 struct redisReply;
