@@ -407,6 +407,9 @@ struct ledger_ops {
                                struct event_id *ret_id, uint64_t *ret_ordinal);
     int (*message_find)(struct ledger *ledger, place_number room, struct span message_id,
                         struct arena *arena, struct ledger_event *ret);
+    /* The same, where there hardly ever is one. */
+    int (*message_find_repeat)(struct ledger *ledger, place_number room, struct span message_id,
+                               struct arena *arena, struct ledger_event *ret);
     /* Messages that are kept of one sender, by an index, at most `limit`: in `room` those above
      * `after` in order, or with room 0 in all rooms, in no promised order. */
     int (*messages_of_sender)(struct ledger *ledger, place_number sender, place_number room,

@@ -11,9 +11,10 @@
  *        realms                            name -> place
  *        done/<period>                     outcomes of commits, for those that repeat one
  *
+ *        Fields of `state` are plain: an id, a decimal number, or as said.
+ *
  *        r/<p>/state      h head, n its number, g gone
  *        r/<p>/events     stream of every event: n number, v (place, kind of place, type)
- *        r/<p>/own        stream of what stands under the realm itself; r/<p>/bodies
  *        r/<p>/users      user id -> place, name, data, gone, acked, acked at
  *        r/<p>/rooms      room id -> place, of those that are not deleted
  *        r/<p>/direct     `a/b` (places, the lower first) -> place of the room
@@ -23,30 +24,37 @@
  *                         g gone, e has erased, c members, w owners, x id at which it was
  *                         deleted, d the two places of a direct room
  *        p/<p>/messages   stream: o, v meta      p/<p>/events  stream of everything else: o, v
- *        p/<p>/bodies     id -> state (kept, deleted), body, own body
- *        p/<p>/ids        messageId -> id        p/<p>/replies   id -> how many
- *        p/<p>/sent/<u>   stream: messages of a user (v empty)
- *        p/<p>/thread/<messageId>  stream: replies
+ *        p/<p>/bodies     id -> whether its content was taken out, and its texts; these three
+ *                         also under the place of a user, and of a realm: what stands there
+ *        p/<p>/ids        messageId -> id, and whether it is deleted: who changes a message, or
+ *                         what hangs on it, checks this, so that bodies need no check
+ *        p/<p>/replies    id -> how many
+ *        p/<p>/sent/<u>   stream: messages of a user; v timestamp
+ *        p/<p>/thread/<messageId>  stream: replies; v ordinal, meta
  *        p/<p>/edits      names: message, edit
  *        p/<p>/members    place of the user -> role, joined, muted until, notify, user id
  *        p/<p>/names      names: user id NUL place
- *        p/<p>/markers    place of the user -> read, ordinal, moved at
- *        p/<p>/mentions   names: place of the user `/` id of the message
- *        p/<p>/mentioned  id of the message -> places of users
+ *        p/<p>/markers    place of the user -> read, ordinal
+ *        p/<p>/moved      place of the user -> when the marker last moved so that others are told
+ *        p/<p>/mentions   names: place of the user `/` message; those up to the marker count no
+ *                         more, and may be left
+ *        p/<p>/mentioned  names: message, place of the user; some may be in `mentions` no more
  *        p/<p>/erased     node -> count
  *        p/<p>/bans       place of the user -> …     p/<p>/banned  names: user id NUL place
- *        p/<p>/reactions  id of the message -> keys and how many of each, in the order they came
+ *        p/<p>/reactions  id of the message -> its keys, in the order they came
  *        p/<p>/reacted/<id>   key NUL place of the user -> id it was added with
- *        p/<p>/reactors/<id>  names: key NUL added, place, user id
- *        p/<p>/once/<period>  messageId -> sender, id, timestamp, digest
+ *        p/<p>/reactors/<id>  names: key NUL added, place `/` user id
+ *        p/<p>/once/<0, 1>  messageId -> sender, id, timestamp, digest; the empty field -> which
+ *                         period it is of: even ones are in 0, odd ones in 1
+ *        What is kept of the messages up to `g` in sent and thread is passed over.
  *
- *        u/<p>/state      i user id, p presence      u/<p>/events, u/<p>/bodies  as of a realm
+ *        u/<p>/state      i user id, p presence
+ *        u/<p>/wrote      place of the room -> nothing: where the user has sent messages
  *        u/<p>/rooms      names: room id NUL place
  *        u/<p>/open       place of the room -> from  u/<p>/closed  names: until, room, from
  *        u/<p>/devices    device -> cursor, used at
  *        u/<p>/subscriptions  place -> user id
  *        u/<p>/blocks     place -> at, user id       u/<p>/blocked  names: user id NUL place
- *        u/<p>/once/<period>  likewise
  *
  *        A room that is deleted keeps its state and events. Memberships in it end where it says
  *        so (`x`); what is left of them is passed over by readers and swept later.
@@ -54,6 +62,7 @@
 #ifndef TIDINGS_STORE_REDIS_LEDGER_H
 #define TIDINGS_STORE_REDIS_LEDGER_H
 
+#include "base/map.h"
 #include "base/settings.h"
 #include "store/ledger.h"
 #include "store/redis_pack.h"
@@ -64,7 +73,7 @@ struct redis_places {
     place_number next, end; /* next <= place < end */
 };
 
-/* Fields kept of events while a run lasts, by id: where they stand. */
+/* What is known of events while a run lasts, by id: where they stand, and what stands there. */
 struct redis_where;
 
 struct redis_ledger {
@@ -74,8 +83,11 @@ struct redis_ledger {
     struct redis_places *places; /* borrowed; empty: ERR_NOT_FETCHED, and out_of_places */
     bool out_of_places;
     int64_t now_ms;             /* of Redis: for periods */
+    place_number realm;         /* that was found or added last, and its name, for those who tail */
+    struct span realm_name;
     struct redis_where *where;  /* owned */
     struct buf scratch;         /* for names and values being packed */
+    struct arena texts;         /* of places */
     struct ledger_ops ops;
 };
 
@@ -83,9 +95,12 @@ void redis_ledger_init(struct redis_ledger *ledger, struct redis_view *view,
                        const struct settings *settings, struct redis_places *places);
 void redis_ledger_fini(struct redis_ledger *ledger);
 
+/* When the view starts over with the same ledger: what was noted of the view is forgotten. */
+void redis_ledger_forget(struct redis_ledger *ledger);
+
 /* For the parts. `ops` is filled by: redis_ledger.c (realms), redis_rooms.c, redis_users.c,
- * redis_members.c, redis_bans.c, redis_direct.c, redis_tenures.c, redis_events.c, redis_edits.c,
- * redis_messages.c, redis_markers.c, redis_reactions.c, redis_presence.c. */
+ * redis_members.c, redis_bans.c, redis_direct.c, redis_tenures.c, redis_events.c, redis_ranges.c,
+ * redis_edits.c, redis_messages.c, redis_markers.c, redis_reactions.c, redis_presence.c. */
 void redis_ledger_add_rooms(struct ledger_ops *ops);
 void redis_ledger_add_users(struct ledger_ops *ops);
 void redis_ledger_add_members(struct ledger_ops *ops);
@@ -93,6 +108,7 @@ void redis_ledger_add_bans(struct ledger_ops *ops);
 void redis_ledger_add_direct(struct ledger_ops *ops);
 void redis_ledger_add_tenures(struct ledger_ops *ops);
 void redis_ledger_add_events(struct ledger_ops *ops);
+void redis_ledger_add_ranges(struct ledger_ops *ops);
 void redis_ledger_add_edits(struct ledger_ops *ops);
 void redis_ledger_add_messages(struct ledger_ops *ops);
 void redis_ledger_add_markers(struct ledger_ops *ops);
@@ -105,18 +121,67 @@ static inline struct redis_ledger *redis_ledger_of(struct ledger *ledger)
 }
 /* 0, or ERR_NOT_FETCHED when there is none left. */
 MUST_CHECK int redis_place_next(struct redis_ledger *ledger, place_number *ret);
-/* The place number as text, for fields; lives as long as the view. data NULL: out of memory. */
+/* The place number as text, for fields; lives as long as the ledger. data NULL: out of memory. */
 struct span redis_place_text(struct redis_ledger *ledger, place_number place);
 
+/* Keys of a place. */
+struct redis_key *redis_room_key(struct redis_ledger *ledger, place_number room, const char *what);
+/* `ledger->scratch`, empty. */
+struct buf *redis_scratch(struct redis_ledger *ledger);
+
+/* The marker of a member, loose; its mentions are not counted (see ledger_ops.mention_count). */
+MUST_CHECK int redis_marker_get(struct redis_ledger *ledger, place_number room, place_number user,
+                                struct ledger_marker *ret);
+/* One is no member any more: its marker and mentions go. */
+MUST_CHECK int redis_marker_remove(struct redis_ledger *ledger, place_number room,
+                                   place_number user);
+/* A room is deleted: all of its markers and mentions go, and what was counted. */
+MUST_CHECK int redis_markers_drop(struct redis_ledger *ledger, place_number room);
+
 /* The texts and flags of an event, as they stand in streams and hashes; also read by those who
- * tail the journal. */
+ * tail the journal. Of what is taken apart, id, number, place and ordinal stay as they are; with
+ * `body` data NULL so do the texts. */
 MUST_CHECK int redis_event_pack(struct buf *meta, struct buf *body,
                                 const struct ledger_event *event);
 MUST_CHECK int redis_event_unpack(struct span meta, struct span body, struct ledger_event *ret);
+/* What `ids` has of a message. */
+MUST_CHECK int redis_named_pack(struct buf *buf, struct event_id id, bool deleted);
+MUST_CHECK int redis_named_unpack(struct span value, struct event_id *ret_id, bool *ret_deleted);
+/* A field; of COMMAND_DIGEST_BYTES. What is absent stays as it is. */
+MUST_CHECK int redis_pack_digest(struct buf *buf, const unsigned char *digest);
+void redis_take_digest(struct redis_fields *fields, unsigned char *ret);
 /* Where it stands: in the realm's stream. */
 MUST_CHECK int redis_where_pack(struct buf *where, place_number place, char kind,
                                 enum event_type type);
 MUST_CHECK int redis_where_unpack(struct span where, place_number *ret_place, char *ret_kind,
                                   enum event_type *ret_type);
+
+/* What is known of an event. */
+struct redis_where {
+    struct event_id id;
+    place_number place;
+    enum event_type type;
+    bool is_walked;           /* in the realm's order, where its place's next ones follow */
+    bool has_entry;
+    struct redis_entry entry; /* in the stream of its place */
+    UT_hash_handle hh;
+};
+/* Notes an event, or more of one; `entry` NULL: where it stands is all that is known. */
+MUST_CHECK int redis_where_note(struct redis_ledger *ledger, struct event_id id, place_number place,
+                                enum event_type type, const struct redis_entry *entry);
+/* NULL: not known in this run. */
+struct redis_where *redis_where_of(struct redis_ledger *ledger, struct event_id id);
+/* Looks it up in the realm's order. ERR_NOT_FOUND. */
+MUST_CHECK int redis_where_find(struct redis_ledger *ledger, place_number realm,
+                                struct event_id id, struct redis_where **ret);
+/* The event in the place where it is known to stand. ERR_NOT_FOUND: it was trimmed there. */
+MUST_CHECK int redis_event_at(struct redis_ledger *ledger, struct redis_where *where,
+                              struct ledger_event *ret);
+/* The stream in which events of the type stand under a place. */
+struct redis_key *redis_events_key(struct redis_ledger *ledger, place_number place,
+                                   enum event_type type);
+/* The highest id trimmed of a room, loose; 0-0: none. */
+MUST_CHECK int redis_room_gone(struct redis_ledger *ledger, place_number room,
+                               struct event_id *ret);
 
 #endif

@@ -206,8 +206,8 @@ static int find_earlier(struct act *act, struct earlier *earlier)
         return 0;
     if (command->kind == COMMAND_SEND_MESSAGE) {
         struct ledger_event event;
-        err = ledger->ops->message_find(ledger, room, command->message_id, &act->apply->scratch,
-                                        &event);
+        err = ledger->ops->message_find_repeat(ledger, room, command->message_id,
+                                               &act->apply->scratch, &event);
         if (!err) {
             earlier_note(act, event.sender, event.digest, earlier);
             earlier->id = event.id;

@@ -125,6 +125,7 @@ static int once_add(struct ledger *ledger, place_number place, struct span messa
 void memory_message_ops(struct ledger_ops *ops)
 {
     ops->message_find = message_find;
+    ops->message_find_repeat = message_find;
     ops->messages_of_sender = messages_of_sender;
     ops->last_message_of_sender = last_message_of_sender;
     ops->once_find = once_find;

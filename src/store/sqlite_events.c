@@ -439,6 +439,7 @@ void sqlite_ledger_add_events(struct ledger_ops *ops)
     ops->ids = ids;
     ops->realm_ids = realm_ids;
     ops->message_find = message_find;
+    ops->message_find_repeat = message_find;
     ops->messages_of_sender = messages_of_sender;
     ops->last_message_of_sender = last_message_of_sender;
     ops->once_find = once_find;

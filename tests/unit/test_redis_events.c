@@ -1,0 +1,397 @@
+/* Events, messages, markers and reactions over Redis: what is done at random there and in the
+ * ledger in memory is told by both alike; and what two do at once is done by one of them. */
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "redis_steps.h"
+
+#define STEPS 250
+#define BATCH_MAX 4
+#define PASSES_MAX 100
+
+static int any(struct world *world, int count)
+{
+    return (int)((unsigned)rand_r(&world->seed) % (unsigned)count);
+}
+
+/* -- over Redis ---------------------------------------------------------------------------------
+ */
+
+static void open_ledger(struct world *world, struct redis_view *view, struct redis_ledger *ledger)
+{
+    redis_ledger_init(ledger, view, &world->settings, &world->sync.places);
+    ledger->now_ms = world->now_ms;
+    ledger->realm = world->realm;
+    ledger->realm_name = span_text("main");
+}
+
+/* A step as one command of the view; `*ret_index` of its result, -1: it wrote nothing. */
+static int try_step(struct world *world, struct redis_view *view, const struct step *step,
+                    struct event_id *ret_made, int *ret_index)
+{
+    struct redis_ledger ledger;
+    open_ledger(world, view, &ledger);
+    struct run run = {world, &ledger.ledger, true, step, EVENT_ID_NONE};
+    redis_view_begin_command(view);
+    int err = step_do(&run);
+    *ret_index = -1;
+    *ret_made = err ? EVENT_ID_NONE : run.made;
+    if (err)
+        redis_view_abandon_command(view);
+    else
+        *ret_index = redis_view_end_command(view);
+    redis_ledger_fini(&ledger);
+    return err;
+}
+
+struct batch {
+    struct step *steps[BATCH_MAX];
+    int count;
+    int errs[BATCH_MAX], indices[BATCH_MAX];
+    struct event_id made[BATCH_MAX];
+};
+
+static void settle(struct world *world, struct redis_view *view, struct batch *batch)
+{
+    for (int pass = 0; pass < PASSES_MAX; pass++) {
+        redis_view_restart(view);
+        for (int i = 0; i < batch->count; i++) {
+            batch->errs[i] =
+                try_step(world, view, batch->steps[i], &batch->made[i], &batch->indices[i]);
+            if (batch->errs[i] != ERR_NOT_FETCHED && batch->errs[i] != ERR_AGAIN)
+                assert_int_equal(batch->errs[i], 0);
+        }
+        if (!redis_view_missing(view))
+            return;
+        assert_int_equal(redis_sync_fetch(&world->sync, view), 0);
+    }
+    fail_msg("a batch that never ends");
+}
+
+static void do_over_memory(struct world *world, const struct step *step)
+{
+    struct run run = {world, &world->memory.ledger, false, step, EVENT_ID_NONE};
+    assert_int_equal(step_do(&run), 0);
+    assert_int_equal(event_id_compare(run.made, step->id), 0);
+    if (event_id_is_none(step->id))
+        return;
+    world->ids[world->id_count++] = step->id;
+    if (step->what == SEND)
+        world->sent[step->message].event = step->id;
+}
+
+/* Those that were done are done in memory too; the others are what is left of the batch. What
+ * wrote nothing counts only where all before it has held. */
+static void commit(struct world *world, struct redis_view *view, struct batch *batch)
+{
+    struct batch left = {.count = 0};
+    if (redis_view_command_count(view) > 0)
+        assert_int_equal(redis_sync_commit(&world->sync, view), 0);
+    for (int i = 0; i < batch->count; i++) {
+        struct step *step = batch->steps[i];
+        int index = batch->indices[i];
+        bool is_done = index >= 0 ? world->sync.results[index].done : left.count == 0;
+        if (batch->errs[i] || !is_done) {
+            left.steps[left.count++] = step;
+            continue;
+        }
+        step->id = redis_view_real_id(view, batch->made[i]);
+        assert_true(event_id_is_none(step->id) == event_id_is_none(batch->made[i]));
+        do_over_memory(world, step);
+    }
+    *batch = left;
+}
+
+/* Once without a cache it must go on. */
+static void do_batch(struct world *world, struct batch *batch)
+{
+    struct redis_cache *cache = world->sync.cache;
+    for (int round = 0; batch->count > 0; round++) {
+        int before = batch->count;
+        world->sync.cache = round % 2 ? NULL : cache;
+        struct redis_view *view = redis_sync_view(&world->sync);
+        settle(world, view, batch);
+        commit(world, view, batch);
+        redis_view_free(view);
+        assert_true(batch->count < before || world->sync.cache);
+    }
+    world->sync.cache = cache;
+}
+
+static int tell_over_redis(void *context, struct redis_view *view)
+{
+    struct telling *telling = context;
+    struct redis_ledger ledger;
+    open_ledger(telling->world, view, &ledger);
+    int err = telling_all(telling, &ledger.ledger, true);
+    redis_ledger_fini(&ledger);
+    return err;
+}
+
+static void compare(struct world *world)
+{
+    struct telling redis = {.world = world, .seed = (unsigned)any(world, 1000000)};
+    struct telling memory = redis;
+    struct redis_cache *cache = world->sync.cache;
+    int fetches = world->sync.fetches;
+    buf_init(&redis.text, 16u << 20);
+    buf_init(&memory.text, 16u << 20);
+    world->sync.cache = NULL;
+    assert_int_equal(redis_sync_read(&world->sync, tell_over_redis, &redis), 0);
+    world->sync.cache = cache;
+    /* What depends on nothing is asked for at once: where, what, and by whom. */
+    assert_true(world->sync.fetches - fetches <= 4);
+    assert_int_equal(telling_all(&memory, &world->memory.ledger, false), 0);
+    assert_int_equal(buf_add(&redis.text, "", 1), 0);
+    assert_int_equal(buf_add(&memory.text, "", 1), 0);
+    char *a = redis.text.data, *b = memory.text.data;
+    while (*a && *b && strncmp(a, b, strcspn(a, "\n") + 1) == 0) {
+        a += strcspn(a, "\n") + 1;
+        b += strcspn(b, "\n") + 1;
+    }
+    if (*a || *b)
+        fail_msg("over Redis: %.*s\nin memory: %.*s", (int)strcspn(a, "\n"), a,
+                 (int)strcspn(b, "\n"), b);
+    buf_fini(&redis.text);
+    buf_fini(&memory.text);
+}
+
+/* -- the world -----------------------------------------------------------------------------------
+ */
+
+static int set_up_users(void *context, struct redis_view *view)
+{
+    struct world *world = context;
+    int err = 0;
+    for (int i = 0; i < USERS && !err; i++)
+        err = redis_view_set(view, redis_key_of(view, 'u', world->users[i], "state"),
+                             span_text("i"), span_text(step_users[i]));
+    return err;
+}
+
+/* Both ledgers know the same places. */
+static void set_up_memory(struct world *world)
+{
+    const struct ledger_ops *ops;
+    struct ledger_realm realm;
+    memory_ledger_init(&world->memory, &world->settings);
+    struct ledger *ledger = &world->memory.ledger;
+    ops = ledger->ops;
+    assert_int_equal(ops->realm_add(ledger, span_text("main"), &realm), 0);
+    world->realm = realm.place;
+    for (int i = 0; i < ROOMS; i++) {
+        const struct room_info info = {.id = span_text(step_rooms[i]),
+                                       .name = span_text(""),
+                                       .topic = span_text(""),
+                                       .data = span_text("{}")};
+        assert_int_equal(ops->room_add(ledger, world->realm, &info, &world->rooms[i]), 0);
+    }
+    for (int i = 0; i < USERS; i++) {
+        assert_int_equal(
+            ops->user_add(ledger, world->realm, span_text(step_users[i]), &world->users[i]), 0);
+        for (int room = 0; room < ROOMS; room++) {
+            const struct ledger_member member = {.user = world->users[i], .role = ROLE_MEMBER};
+            assert_int_equal(ops->member_put(ledger, world->rooms[room], &member), 0);
+        }
+    }
+}
+
+static struct redis_server server;
+
+static struct world *world_new(unsigned seed, bool with_cache)
+{
+    struct world *world = calloc(1, sizeof(*world));
+    assert_non_null(world);
+    world->seed = seed;
+    world->now_ms = 1700000000000;
+    world->settings.journal_dedup_window_ms = WINDOW_MS;
+    freeReplyObject(redis_server_ask(&server, "FLUSHALL"));
+    redis_sync_open(&world->sync, &server, 3);
+    if (with_cache)
+        world->sync.cache = redis_cache_new(1 << 20);
+    set_up_memory(world);
+    assert_int_equal(redis_sync_write(&world->sync, set_up_users, world), 0);
+    return world;
+}
+
+static void world_free(struct world *world)
+{
+    redis_sync_close(&world->sync);
+    memory_ledger_fini(&world->memory);
+    free(world);
+}
+
+/* A message of the room that is stored; -1: there is none. */
+static int some_message(struct world *world, int room)
+{
+    for (int i = 0; i < 20 && world->sent_count > 0; i++) {
+        int at = any(world, world->sent_count);
+        if (world->sent[at].room == room && !event_id_is_none(world->sent[at].event))
+            return at;
+    }
+    return -1;
+}
+
+static struct step some_step(struct world *world)
+{
+    static const enum what often[] = {SEND,  SEND,  SEND,    SEND,   EDIT,  EDIT,  ERASE, REACT,
+                                      REACT, REACT, UNREACT, CUSTOM, QUIET, REALM, READ,  READ};
+    struct step step = {
+        .what = often[any(world, array_count(often))],
+        .room = any(world, ROOMS),
+        .user = any(world, USERS),
+        .other = any(world, USERS),
+        .thread = -1,
+        .key = any(world, KEYS),
+    };
+    world->now_ms += 1000;
+    step.now_ms = world->now_ms;
+    step.message = some_message(world, step.room);
+    if (step.message < 0 && step.what < CUSTOM)
+        step.what = SEND;
+    if (step.what == SEND && any(world, 3) == 0)
+        step.thread = step.message;
+    if (step.what == SEND) {
+        struct sent *sent = &world->sent[step.message = world->sent_count++];
+        sent->room = step.room;
+        snprintf(sent->id, sizeof(sent->id), "m%d", step.message);
+    }
+    if (step.what == READ && world->id_count > 0)
+        step.upto = world->ids[any(world, world->id_count)];
+    snprintf(step.text, sizeof(step.text), "{\"n\":%d}", any(world, 1000000));
+    return step;
+}
+
+static void play(unsigned seed, bool with_cache)
+{
+    struct world *world = world_new(seed, with_cache);
+    print_message("seed %u%s\n", seed, with_cache ? ", with a cache" : "");
+    for (int done = 0; done < STEPS;) {
+        struct step steps[BATCH_MAX];
+        struct batch batch = {.count = 1 + any(world, BATCH_MAX)};
+        for (int i = 0; i < batch.count; i++) {
+            steps[i] = some_step(world);
+            batch.steps[i] = &steps[i];
+        }
+        done += batch.count;
+        do_batch(world, &batch);
+        if (any(world, 4) == 0)
+            compare(world);
+    }
+    compare(world);
+    world_free(world);
+}
+
+static void both_tell_the_same(void **state)
+{
+    for (unsigned seed = 1; seed <= 3; seed++)
+        play(seed, false);
+}
+
+static void both_tell_the_same_of_what_was_guessed(void **state)
+{
+    for (unsigned seed = 11; seed <= 13; seed++)
+        play(seed, true);
+}
+
+/* -- two at once ----------------------------------------------------------------------------------
+ */
+
+static void do_alone(struct world *world, struct step step)
+{
+    struct batch batch = {.steps = {&step}, .count = 1};
+    world->now_ms += 1000;
+    step.now_ms = world->now_ms;
+    if (step.what == SEND) {
+        world->sent[step.message].room = step.room;
+        snprintf(world->sent[step.message].id, 16, "m%d", step.message);
+        world->sent_count = step.message + 1;
+    }
+    do_batch(world, &batch);
+}
+
+/* Of two steps that were both decided on the same facts the second is decided anew. */
+static void race(struct world *world, struct step first, struct step second, bool clash)
+{
+    struct batch batches[2] = {{.steps = {&first}, .count = 1}, {.steps = {&second}, .count = 1}};
+    struct redis_view *views[2];
+    first.now_ms = second.now_ms = world->now_ms;
+    for (int i = 0; i < 2; i++) {
+        views[i] = redis_sync_view(&world->sync);
+        settle(world, views[i], &batches[i]);
+        assert_int_equal(batches[i].errs[0], 0);
+        assert_int_equal(batches[i].indices[0], 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        commit(world, views[i], &batches[i]);
+        assert_int_equal(batches[i].count, i == 1 && clash);
+        redis_view_free(views[i]);
+    }
+    do_batch(world, &batches[1]);
+    compare(world);
+}
+
+static void what_two_do_at_once_is_done_by_one(void **state)
+{
+    struct world *world = world_new(21, false);
+    const struct step send_a = {.what = SEND, .message = 0, .thread = -1, .other = 1};
+    const struct step send_b = {.what = SEND, .message = 1, .thread = -1, .other = 2};
+    do_alone(world, send_a);
+    do_alone(world, send_b);
+    const struct step erase_a = {.what = ERASE, .message = 0, .text = "{}"};
+    race(world, erase_a, erase_a, true);
+    const struct step edit_b = {.what = EDIT, .message = 1, .text = "{\"e\":1}"};
+    const struct step edit_c = {.what = EDIT, .message = 1, .user = 1, .text = "{\"e\":2}"};
+    race(world, edit_b, edit_c, false);
+    const struct step like = {.what = REACT, .message = 1, .user = 1, .text = "{}"};
+    const struct step like_too = {.what = REACT, .message = 1, .user = 2, .text = "{}"};
+    race(world, like, like, true);
+    race(world, like_too, (struct step){.what = REACT, .message = 1, .user = 3, .text = "{}"},
+         false);
+    do_alone(world, (struct step){.what = UNREACT, .message = 1, .user = 3, .text = "{}"});
+    /* Each is not the last one as long as the other is there. */
+    race(world, (struct step){.what = UNREACT, .message = 1, .user = 1, .text = "{}"},
+         (struct step){.what = UNREACT, .message = 1, .user = 2, .text = "{}"}, true);
+    /* What is edited meanwhile is deleted with its edits, and not edited afterwards. */
+    const struct step erase_b = {.what = ERASE, .message = 1, .text = "{}"};
+    race(world, edit_b, erase_b, true);
+    do_alone(world, (struct step){.what = SEND, .message = 2, .thread = -1, .other = 0});
+    race(world, (struct step){.what = ERASE, .message = 2, .text = "{}"},
+         (struct step){.what = EDIT, .message = 2, .text = "{}"}, true);
+    world_free(world);
+}
+
+static void a_marker_never_falls_back(void **state)
+{
+    struct world *world = world_new(22, false);
+    for (int i = 0; i < 3; i++)
+        do_alone(world, (struct step){.what = SEND, .message = i, .thread = -1, .other = 1});
+    const struct step far = {.what = READ, .user = 1, .upto = world->ids[2], .now_ms = 1};
+    const struct step near = {.what = READ, .user = 1, .upto = world->ids[0], .now_ms = 1};
+    race(world, far, near, true);
+    world_free(world);
+}
+
+static int start(void **state)
+{
+    redis_server_start(&server, NULL);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    redis_server_stop(&server);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_tell_the_same),
+        cmocka_unit_test(both_tell_the_same_of_what_was_guessed),
+        cmocka_unit_test(what_two_do_at_once_is_done_by_one),
+        cmocka_unit_test(a_marker_never_falls_back),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
