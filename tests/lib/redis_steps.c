@@ -141,7 +141,11 @@ static int erase(struct run *run)
 {
     struct ledger_event message, event = event_of(run, EVENT_MESSAGE_DELETED);
     const struct ledger_ops *ops = run->ledger->ops;
-    int err = find_message(run, &message);
+    /* By its id, as the messages of a sender are found, or by its messageId. */
+    int err = run->step->key
+                  ? ops->event_find(run->ledger, run->world->realm,
+                                    run->world->sent[run->step->message].event, NULL, &message)
+                  : find_message(run, &message);
     if (err || message.deleted)
         return err;
     event.target = message.id;
