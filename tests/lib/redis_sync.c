@@ -16,7 +16,6 @@
 
 #define PASSES_MAX 100 /* of one run */
 
-enum { FETCH, COMMIT, LIFE };
 static const char *const files[] = {"fetch.lua", "commit.lua", "life.lua"};
 
 static redisReply *checked(struct redis_sync *sync, redisReply *reply)
@@ -58,10 +57,11 @@ void redis_sync_close(struct redis_sync *sync)
 
 void redis_sync_live(struct redis_sync *sync, const char *life, int64_t skew_ms)
 {
-    redisReply *reply = checked(
-        sync,
-        redisCommand(sync->redis, "EVALSHA %s 2 tidings:{s%d}/state tidings:{s%d}/journal %s %lld",
-                     sync->scripts[LIFE], sync->shard, sync->shard, life, (long long)skew_ms));
+    redisReply *reply =
+        checked(sync, redisCommand(sync->redis,
+                                   "EVALSHA %s 2 tidings:{s%d}/state tidings:{s%d}/journal %s %lld",
+                                   sync->scripts[REDIS_SYNC_LIFE], sync->shard, sync->shard, life,
+                                   (long long)skew_ms));
     assert_int_equal(reply->type, REDIS_REPLY_ARRAY);
     sync->now_ms = reply->element[0]->integer;
     snprintf(sync->life, sizeof(sync->life), "%s", life);
@@ -100,7 +100,7 @@ int redis_sync_fetch(struct redis_sync *sync, struct redis_view *view)
     int err = redis_view_write_fetch(view, &asks);
     if (err)
         return err;
-    redisReply *reply = call(sync, FETCH, &asks);
+    redisReply *reply = call(sync, REDIS_SYNC_FETCH, &asks);
     err = redis_view_read_fetch(view, reply, &sync->now_ms);
     freeReplyObject(reply);
     sync->fetches++;
@@ -117,7 +117,7 @@ int redis_sync_commit(struct redis_sync *sync, struct redis_view *view)
                                       sync->now_ms + sync->limit_ms, &commit);
     if (err)
         return err;
-    redisReply *reply = call(sync, COMMIT, &commit);
+    redisReply *reply = call(sync, REDIS_SYNC_COMMIT, &commit);
     err = redis_view_read_commit(view, reply, sync->results, &sync->now_ms);
     freeReplyObject(reply);
     return err;

@@ -12,11 +12,13 @@
 
 #define REDIS_SYNC_RESULTS_MAX 512
 
+enum redis_sync_script { REDIS_SYNC_FETCH, REDIS_SYNC_COMMIT, REDIS_SYNC_LIFE };
+
 struct redis_sync {
     struct redisContext *redis;
     struct redis_cache *cache; /* NULL at first; with one, views are optimistic */
     int shard;
-    char scripts[3][41]; /* fetch, commit, life */
+    char scripts[3][41]; /* their hashes */
     char life[64];       /* of what is committed */
     int64_t limit_ms;    /* from the last known time of Redis to the deadline of a commit */
     int64_t now_ms;      /* of Redis, when it last answered */

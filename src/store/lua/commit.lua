@@ -174,7 +174,7 @@ if ms ~= number_of(state[2]) or seq ~= number_of(state[3]) then
   call('HSET', KEYS[1], 'ms', string.format('%.0f', ms), 'seq', string.format('%.0f', seq),
        'number', string.format('%.0f', number))
 end
-if not whole then return problem end
+if not whole then return type(problem) == 'table' and problem or {err = problem} end
 if stored then
   call('HSET', KEYS[3], args[3], cjson.encode(results))
   call('EXPIRE', KEYS[3], args[4])
