@@ -160,7 +160,7 @@ FAR(presence_get,
 FAR(acquainted, (struct ledger * ledger, place_number user, place_number other, bool *ret),
     (ledger, user, other, ret), none(), user, other)
 
-/* -- what is there ------------------------------------------------------------------------------------ */
+/* -- what is there ----------------------------------------------------------------------------- */
 
 static struct command command_of(enum command_kind kind, const char *user, const char *room)
 {
@@ -273,7 +273,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* -- reading ------------------------------------------------------------------------------------ */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 /* Runs it until nothing is missing; how often. */
 #define RUNS(call)                                                                                 \
