@@ -32,5 +32,8 @@ void mailbox_push_chain(struct mailbox *mailbox, struct letter *newest, struct l
 /* Takes everything, calls on_read of each, oldest first; returns how many. Letters that arrive
  * meanwhile wait for the next call. */
 int mailbox_read(struct mailbox *mailbox);
+/* Takes everything without calling anything, linked by `next` from the oldest to the newest; NULL:
+ * it was empty. For letters whose on_read is meant for another reader. */
+struct letter *mailbox_take(struct mailbox *mailbox);
 
 #endif

@@ -300,7 +300,9 @@ struct journal_read {
 };
 
 /* Told of everything that was committed, in journal order, never two calls at once; on a thread
- * of the journal's. Frames are borrowed for the call. Must not block, may not call back. */
+ * of the journal's. Frames are borrowed for the call. Must not block, may not call back.
+ * No frames at all (`count` 0) say that some were lost, between what was told before and what is
+ * told next: whoever follows has to read the journal from where it stood. */
 typedef void (*journal_follower)(void *context, struct frame *const *frames, int count);
 
 struct journal_status {

@@ -15,9 +15,10 @@
  *
  *        r/<p>/state      h head, n its number, g gone
  *        r/<p>/events     stream of every event: n number, v (place, kind of place, type)
- *        r/<p>/users      user id -> place, name, data, gone, acked, acked at
+ *        r/<p>/users      user id -> place, acked, acked at, name, data
  *        r/<p>/rooms      room id -> place, of those that are not deleted
  *        r/<p>/direct     `a/b` (places, the lower first) -> place of the room
+ *        r/<p>/doomed     place of a large room that was deleted -> id at which it was
  *        r/<p>/lost       names: before, after of intervals in which entries may have been lost
  *
  *        p/<p>/state      i info (realm, id, kind, … packed), o ordinal, t trimmed ordinal,
@@ -40,7 +41,8 @@
  *                         more, and may be left
  *        p/<p>/mentioned  names: message, place of the user; some may be in `mentions` no more
  *        p/<p>/erased     node -> count
- *        p/<p>/bans       place of the user -> …     p/<p>/banned  names: user id NUL place
+ *        p/<p>/bans       place of the user -> until, at, by, its id, user id, reason
+ *        p/<p>/banned     names: user id NUL place   p/<p>/ends  names: until (hex), place
  *        p/<p>/reactions  id of the message -> its keys, in the order they came
  *        p/<p>/reacted/<id>   key NUL place of the user -> id it was added with
  *        p/<p>/reactors/<id>  names: key NUL added, place `/` user id
@@ -48,7 +50,7 @@
  *                         period it is of: even ones are in 0, odd ones in 1
  *        What is kept of the messages up to `g` in sent and thread is passed over.
  *
- *        u/<p>/state      i user id, p presence
+ *        u/<p>/state      i realm and user id, n rooms, g gone, p presence (choice, seen, activity)
  *        u/<p>/wrote      place of the room -> nothing: where the user has sent messages
  *        u/<p>/rooms      names: room id NUL place
  *        u/<p>/open       place of the room -> from  u/<p>/closed  names: until, room, from
@@ -56,8 +58,9 @@
  *        u/<p>/subscriptions  place -> user id
  *        u/<p>/blocks     place -> at, user id       u/<p>/blocked  names: user id NUL place
  *
- *        A room that is deleted keeps its state and events. Memberships in it end where it says
- *        so (`x`); what is left of them is passed over by readers and swept later.
+ *        A room that is deleted keeps its state and events. If it is large its members are not
+ *        touched: it is *doomed*, their memberships end at the id that says so, and are passed
+ *        over by readers.
  * Floor: store. One thread. Borrows the view. */
 #ifndef TIDINGS_STORE_REDIS_LEDGER_H
 #define TIDINGS_STORE_REDIS_LEDGER_H
@@ -75,6 +78,8 @@ struct redis_places {
 
 /* What is known of events while a run lasts, by id: where they stand, and what stands there. */
 struct redis_where;
+/* And of users, by place: their realm and id. */
+struct redis_known;
 
 struct redis_ledger {
     struct ledger ledger;
@@ -86,6 +91,7 @@ struct redis_ledger {
     place_number realm;         /* that was found or added last, and its name, for those who tail */
     struct span realm_name;
     struct redis_where *where;  /* owned */
+    struct redis_known *known;  /* owned */
     struct buf scratch;         /* for names and values being packed */
     struct arena texts;         /* of places */
     struct ledger_ops ops;
@@ -121,8 +127,44 @@ static inline struct redis_ledger *redis_ledger_of(struct ledger *ledger)
 }
 /* 0, or ERR_NOT_FETCHED when there is none left. */
 MUST_CHECK int redis_place_next(struct redis_ledger *ledger, place_number *ret);
+/* What a run has learned of users, forgotten. */
+void redis_known_free(struct redis_ledger *ledger);
 /* The place number as text, for fields; lives as long as the ledger. data NULL: out of memory. */
 struct span redis_place_text(struct redis_ledger *ledger, place_number place);
+/* Such a text; 0 when it is none. */
+place_number redis_place_parse(struct span text);
+/* `<id>\0<place>` in the ledger's scratch memory, until that is used again. ERR_MEMORY. */
+MUST_CHECK int redis_name_of(struct redis_ledger *ledger, struct span id, place_number place,
+                             struct span *ret);
+/* Takes it apart. ERR_CORRUPT. */
+MUST_CHECK int redis_name_cut(struct span name, struct span *ret_id, place_number *ret_place);
+/* The bound above which the names of ids above `id` stand; data NULL when `id` has none. */
+MUST_CHECK int redis_name_after(struct redis_ledger *ledger, struct span id, struct span *ret);
+
+/* Users, by id or by place. */
+struct redis_user {
+    place_number realm;
+    struct ledger_user user; /* `gone` is not read */
+    int64_t acked_at_ms;
+};
+MUST_CHECK int redis_user_by_id(struct redis_ledger *ledger, place_number realm, struct span id,
+                                struct redis_user *ret);
+MUST_CHECK int redis_user_at(struct redis_ledger *ledger, place_number place,
+                             struct redis_user *ret);
+MUST_CHECK int redis_user_put(struct redis_ledger *ledger, const struct redis_user *user);
+/* The realm and the id alone. */
+MUST_CHECK int redis_user_id(struct redis_ledger *ledger, place_number place,
+                             place_number *ret_realm, struct span *ret_id);
+
+/* The realm and the id of a room. */
+MUST_CHECK int redis_room_id(struct redis_ledger *ledger, place_number room,
+                             place_number *ret_realm, struct span *ret_id);
+/* A room that is deleted is no direct one any more. */
+MUST_CHECK int redis_direct_remove(struct redis_ledger *ledger, place_number realm,
+                                   place_number room);
+/* Was the room doomed, and at which id? 0-0: it was not. */
+MUST_CHECK int redis_doomed(struct redis_ledger *ledger, place_number realm, place_number room,
+                            struct event_id *ret);
 
 /* Keys of a place. */
 struct redis_key *redis_room_key(struct redis_ledger *ledger, place_number room, const char *what);

@@ -156,6 +156,8 @@ MUST_CHECK int redis_view_event(struct redis_view *view, const struct redis_even
 
 /* Commands */
 void redis_view_begin_command(struct redis_view *view);
+/* The present command is done only if the one before it that writes is. 0 or ERR_MEMORY. */
+MUST_CHECK int redis_view_follow_on(struct redis_view *view);
 /* Takes back what was read and written since begin_command, and ends it. */
 void redis_view_abandon_command(struct redis_view *view);
 /* Ends it; its index in the results of the commit, or -1 when it wrote nothing: then there is

@@ -43,7 +43,7 @@ void mailbox_push_chain(struct mailbox *mailbox, struct letter *newest, struct l
         ;
 }
 
-int mailbox_read(struct mailbox *mailbox)
+struct letter *mailbox_take(struct mailbox *mailbox)
 {
     /* The count is emptied before the letters are taken: a letter pushed in between wakes again. */
     uint64_t count;
@@ -57,6 +57,12 @@ int mailbox_read(struct mailbox *mailbox)
         first = top;
         top = next;
     }
+    return first;
+}
+
+int mailbox_read(struct mailbox *mailbox)
+{
+    struct letter *first = mailbox_take(mailbox);
     int read_count = 0;
     while (first) {
         struct letter *letter = first;

@@ -4,6 +4,8 @@
 
 #include "base/err.h"
 #include "store/memory.h"
+#include "store/redis.h"
+#include "store/redis_url.h"
 #include "store/request.h"
 #include "store/sqlite.h"
 
@@ -29,7 +31,9 @@ int journal_new(const struct settings *settings, journal_follower follower, void
     if (span_starts_with(url, scheme) && url.len > scheme.len)
         return sqlite_journal_new(settings, url.data + scheme.len, follower, context, why,
                                   why_size, ret);
-    snprintf(why, why_size, "journal.url: neither memory: nor sqlite:PATH");
+    if (redis_url_is(url))
+        return redis_journal_new(settings, url, follower, context, why, why_size, ret);
+    snprintf(why, why_size, "journal.url: neither memory:, sqlite:PATH nor redis://…");
     return ERR_CONFIG;
 }
 

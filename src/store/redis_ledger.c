@@ -5,31 +5,57 @@
 #define SCRATCH_BYTES_MAX (4u * EVENT_BYTES_MAX)
 #define TEXTS_BYTES_MAX (16u << 20)
 
-void redis_ledger_init(struct redis_ledger *ledger, struct redis_view *view,
-                       const struct settings *settings, struct redis_places *places)
+struct span redis_place_text(struct redis_ledger *ledger, place_number place)
 {
-    *ledger = (struct redis_ledger){.view = view, .settings = settings, .places = places};
-    ledger->ledger.ops = &ledger->ops;
-    buf_init(&ledger->scratch, SCRATCH_BYTES_MAX);
-    arena_init(&ledger->texts, TEXTS_BYTES_MAX);
-    redis_ledger_add_events(&ledger->ops);
-    redis_ledger_add_ranges(&ledger->ops);
-    redis_ledger_add_edits(&ledger->ops);
-    redis_ledger_add_messages(&ledger->ops);
-    redis_ledger_add_markers(&ledger->ops);
-    redis_ledger_add_reactions(&ledger->ops);
+    char text[REDIS_DIGITS_MAX + 1];
+    size_t len = redis_put_digits(text, place);
+    return arena_copy(&ledger->texts, span_of(text, len));
 }
 
-void redis_ledger_fini(struct redis_ledger *ledger)
+place_number redis_place_parse(struct span text)
 {
-    redis_ledger_forget(ledger);
-    buf_fini(&ledger->scratch);
-    arena_fini(&ledger->texts);
+    uint64_t place;
+    return text.data && !span_to_number(text, UINT64_MAX, &place) ? place : 0;
+}
+
+int redis_name_of(struct redis_ledger *ledger, struct span id, place_number place, struct span *ret)
+{
+    struct buf *buf = &ledger->scratch;
+    buf->len = 0;
+    int err = buf_add_span(buf, id);
+    if (!err)
+        err = buf_add(buf, "", 1);
+    if (!err)
+        err = buf_add_span(buf, redis_place_text(ledger, place));
+    *ret = buf_span(buf);
+    return err;
+}
+
+int redis_name_cut(struct span name, struct span *ret_id, place_number *ret_place)
+{
+    *ret_id = span_cut(&name, '\0');
+    *ret_place = redis_place_parse(name);
+    return *ret_place ? 0 : ERR_CORRUPT;
+}
+
+/* No id has a byte as low as that, and all names of the id itself are below. */
+int redis_name_after(struct redis_ledger *ledger, struct span id, struct span *ret)
+{
+    struct buf *buf = &ledger->scratch;
+    *ret = (struct span){NULL, 0};
+    if (!id.data)
+        return 0;
+    buf->len = 0;
+    int err = buf_add_span(buf, id);
+    if (!err)
+        err = buf_add(buf, "\x01", 1);
+    *ret = buf_span(buf);
+    return err;
 }
 
 int redis_place_next(struct redis_ledger *ledger, place_number *ret)
 {
-    if (ledger->places->next == ledger->places->end) {
+    if (ledger->places->next >= ledger->places->end) {
         ledger->out_of_places = true;
         return ERR_NOT_FETCHED;
     }
@@ -37,9 +63,121 @@ int redis_place_next(struct redis_ledger *ledger, place_number *ret)
     return 0;
 }
 
-struct span redis_place_text(struct redis_ledger *ledger, place_number place)
+/* -- realms --------------------------------------------------------------------------------- */
+
+/* Loose: what is decided by it only grows. */
+static int read_id(struct redis_ledger *ledger, struct redis_key *state, const char *field,
+                   struct event_id *ret)
 {
-    char text[REDIS_DIGITS_MAX + 1];
-    size_t len = redis_put_digits(text, place);
-    return arena_copy(&ledger->texts, span_of(text, len));
+    struct span value;
+    int err = redis_view_get_loose(ledger->view, state, span_text(field), &value);
+    *ret = EVENT_ID_NONE;
+    return err || !value.data ? err : redis_parse_id(value, ret);
+}
+
+static int realm_find(struct ledger *base, struct span name, struct ledger_realm *ret)
+{
+    struct redis_ledger *ledger = redis_ledger_of(base);
+    struct span value, number;
+    int err = redis_view_get(ledger->view, redis_key_shard(ledger->view, "realms"), name, &value);
+    if (err)
+        return err;
+    *ret = (struct ledger_realm){.place = redis_place_parse(value)};
+    if (!ret->place)
+        return value.data ? ERR_CORRUPT : ERR_NOT_FOUND;
+    ledger->realm = ret->place;
+    ledger->realm_name = name;
+    struct redis_key *state = redis_key_of(ledger->view, 'r', ret->place, "state");
+    err = redis_view_whole(ledger->view, state);
+    if (!err)
+        err = read_id(ledger, state, "h", &ret->head);
+    if (!err)
+        err = read_id(ledger, state, "g", &ret->gone);
+    if (!err)
+        err = redis_view_get_loose(ledger->view, state, span_text("n"), &number);
+    if (!err)
+        ret->head_number = redis_place_parse(number);
+    return err;
+}
+
+static int realm_add(struct ledger *base, struct span name, struct ledger_realm *ret)
+{
+    struct redis_ledger *ledger = redis_ledger_of(base);
+    *ret = (struct ledger_realm){0};
+    int err = redis_place_next(ledger, &ret->place);
+    ledger->realm = ret->place;
+    ledger->realm_name = name;
+    return err ? err
+               : redis_view_set(ledger->view, redis_key_shard(ledger->view, "realms"), name,
+                                redis_place_text(ledger, ret->place));
+}
+
+static int visit_lost(struct span name, struct event_id cursor, ledger_lost_visitor visit,
+                      void *context)
+{
+    struct event_id after, before;
+    int err = redis_cut_name_of_id(&name, &before);
+    if (!err)
+        err = redis_cut_name_of_id(&name, &after);
+    if (err || event_id_compare(before, cursor) <= 0)
+        return err;
+    return visit(context, after, before);
+}
+
+#define LOST_MAX 100
+
+/* Named by the end of each, so that the first ones above a cursor are found. */
+static int lost(struct ledger *base, place_number realm, struct event_id cursor,
+                ledger_lost_visitor visit, void *context)
+{
+    struct redis_ledger *ledger = redis_ledger_of(base);
+    const struct span *names;
+    int count;
+    ledger->scratch.len = 0;
+    int err = redis_put_name_of_id(&ledger->scratch, cursor);
+    if (!err)
+        err = redis_view_names(ledger->view, redis_key_of(ledger->view, 'r', realm, "lost"),
+                               buf_span(&ledger->scratch), (struct span){NULL, 0}, LOST_MAX, false,
+                               true, &names, &count);
+    for (int i = 0; i < count && !err; i++)
+        err = visit_lost(names[i], cursor, visit, context);
+    return err;
+}
+
+static void add_realms(struct ledger_ops *ops)
+{
+    ops->realm_find = realm_find;
+    ops->realm_add = realm_add;
+    ops->lost = lost;
+}
+
+void redis_ledger_init(struct redis_ledger *ledger, struct redis_view *view,
+                       const struct settings *settings, struct redis_places *places)
+{
+    *ledger = (struct redis_ledger){.view = view, .settings = settings, .places = places};
+    buf_init(&ledger->scratch, SCRATCH_BYTES_MAX);
+    arena_init(&ledger->texts, TEXTS_BYTES_MAX);
+    add_realms(&ledger->ops);
+    redis_ledger_add_rooms(&ledger->ops);
+    redis_ledger_add_users(&ledger->ops);
+    redis_ledger_add_members(&ledger->ops);
+    redis_ledger_add_bans(&ledger->ops);
+    redis_ledger_add_direct(&ledger->ops);
+    redis_ledger_add_tenures(&ledger->ops);
+    redis_ledger_add_events(&ledger->ops);
+    redis_ledger_add_ranges(&ledger->ops);
+    redis_ledger_add_edits(&ledger->ops);
+    redis_ledger_add_messages(&ledger->ops);
+    redis_ledger_add_markers(&ledger->ops);
+    redis_ledger_add_reactions(&ledger->ops);
+    redis_ledger_add_presence(&ledger->ops);
+    ledger->ledger.ops = &ledger->ops;
+}
+
+void redis_ledger_fini(struct redis_ledger *ledger)
+{
+    redis_known_free(ledger);
+    redis_ledger_forget(ledger);
+    buf_fini(&ledger->scratch);
+    arena_fini(&ledger->texts);
 }

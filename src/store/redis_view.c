@@ -360,6 +360,14 @@ static int need_event(struct redis_view *view, int index)
     return 0;
 }
 
+int redis_view_follow_on(struct redis_view *view)
+{
+    assert(view->is_open);
+    if (!view->command)
+        return redis_view_failed(view);
+    return redis_check_add(view, 'P', NULL) ? 0 : redis_view_failed(view);
+}
+
 int redis_need_marks(struct redis_view *view, struct span text)
 {
     struct redis_mark mark;

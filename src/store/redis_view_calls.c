@@ -172,6 +172,8 @@ static int number_command_keys(struct redis_view *view, const struct redis_comma
 static int add_check(struct redis_view *view, const struct redis_check *check)
 {
     int err = add_verb(view, &check->verb);
+    if (check->verb == 'P')
+        return err ? err : add_number(view, 1);
     if (!err && check->verb != 'E')
         err = add(view, check->key->index);
     switch (check->verb) {

@@ -7,7 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <hiredis/hiredis.h>
+
+#include "base/deadline.h"
+#include "redis_server.h"
+
 const char *play_backend;
+static struct redis_server redis; /* for all tests of the process; pid 0: not started */
 
 #define WAIT_MS_MAX 30000
 
@@ -45,6 +51,11 @@ static void follow(void *context, struct frame *const *frames, int count)
     __atomic_sub_fetch(&play->telling, 1, __ATOMIC_SEQ_CST);
 }
 
+static bool is_redis(void)
+{
+    return strcmp(play_backend, "redis:") == 0;
+}
+
 static void open_journal(struct play *play)
 {
     char why[256] = "";
@@ -59,6 +70,11 @@ struct play *play_new_keeping(int64_t room_events_max)
     assert_non_null(play);
     if (strcmp(play_backend, "memory:") == 0) {
         snprintf(play->url, sizeof(play->url), "memory:");
+    } else if (is_redis()) {
+        if (!redis.pid)
+            redis_server_start(&redis, NULL);
+        freeReplyObject(redis_server_ask(&redis, "FLUSHALL"));
+        snprintf(play->url, sizeof(play->url), "redis+unix://%s", redis.socket);
     } else {
         snprintf(play->folder, sizeof(play->folder), "/tmp/tidings-contract-XXXXXX");
         assert_non_null(mkdtemp(play->folder));
@@ -70,6 +86,8 @@ struct play *play_new_keeping(int64_t room_events_max)
         .journal_dedup_window_ms = 24 * 60 * 60 * 1000,
         .journal_readers = 2,
         .journal_room_events_max = room_events_max,
+        .journal_skew_max_ms = 10000,
+        .journal_tail_window_ms = 60 * 60 * 1000,
     };
     play->followed = calloc(PLAY_FOLLOWED_MAX, sizeof(*play->followed));
     assert_non_null(play->followed);
@@ -154,12 +172,41 @@ static void finish(struct play *play)
     play_wait(play, &play->home, &waited.done);
 }
 
+static bool has_followed(struct play *play, struct event_id id)
+{
+    pthread_mutex_lock(&play->lock);
+    int count = play->followed_count;
+    bool has = count > 0 && event_id_compare(play->followed[count - 1].id, id) >= 0;
+    pthread_mutex_unlock(&play->lock);
+    return has;
+}
+
+/* Where it is told by tailing, the answer may come first. */
+static void wait_followed(struct play *play, const struct journal_append *append)
+{
+    struct event_id last = EVENT_ID_NONE;
+    for (int i = 0; i < append->count && is_redis(); i++) {
+        const struct outcome *outcome = &append->commands[i].outcome;
+        if (!outcome->repeated && !event_id_is_none(outcome->id) &&
+            event_id_compare(outcome->head, last) > 0)
+            last = outcome->head;
+    }
+    for (int64_t until_ms = clock_now_ms() + WAIT_MS_MAX; !has_followed(play, last);) {
+        if (event_id_is_none(last))
+            return;
+        if (clock_now_ms() > until_ms)
+            fail_msg("%s: the follower was not told", play->url);
+        usleep(100);
+    }
+}
+
 void play_append(struct play *play, struct journal_append *append)
 {
     prepare(play, &append->request);
     journal_start_append(play->journal, append);
     finish(play);
     assert_err(append->request.err, ERR_OK);
+    wait_followed(play, append);
 }
 
 struct outcome play_do(struct play *play, struct command *command)

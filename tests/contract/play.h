@@ -47,7 +47,7 @@ struct play {
     pthread_mutex_t lock;
 };
 
-/* `memory:` or `sqlite:`; set by main. */
+/* `memory:`, `sqlite:` or `redis:`; set by main. */
 extern const char *play_backend;
 
 struct play *play_new(void);

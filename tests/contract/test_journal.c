@@ -7,7 +7,7 @@
 int main(int argc, char **argv)
 {
     if (argc != 2) {
-        fprintf(stderr, "usage: test_journal memory:|sqlite:\n");
+        fprintf(stderr, "usage: test_journal memory:|sqlite:|redis:\n");
         return 2;
     }
     play_backend = argv[1];

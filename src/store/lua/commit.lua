@@ -7,7 +7,8 @@
 --       A key is its index in KEYS.
 --   checks: what was read, and what it was: '-' nothing, '=…' that text, or names joined by 0xFE
 --   G key field was · H key fields · N key after before limit desc was
---   R key from to limit desc was · E event (was stored before, in this batch)
+--   R key from to limit desc was · E event (was stored before, in this batch) · P (the command
+--   before was done)
 --   writes
 --   S key field value · U key field · A key field by · Z key name · z key name · Q key from to
 --   D key · X key id value · E an event, see below
@@ -31,6 +32,7 @@ if now > number_of(args[2]) then return {now, 'late'} end
 local ms, seq, number = number_of(state[2]), number_of(state[3]), number_of(state[4])
 local ids, names, ordinals = {}, {}, {}
 local at = 5
+local last_done = '1'
 
 local function replace(kind, index)
   local of = kind == 'i' and ids or kind == 'h' and names or ordinals
@@ -73,6 +75,7 @@ local checks = {
     return ids_of(call('XRANGE', key(1), from, to, 'COUNT', limit))
   end},
   E = {2, function() return ids[number_of(args[at + 1])] and args[at + 1] end},
+  P = {2, function() return last_done end},
 }
 
 -- E index, realm, realm's stream, where, stream, meta, bodies, body, room (0: none), raises,
@@ -159,7 +162,9 @@ local function run()
     local result = holds(check_count)
     if result then
       pass(write_count)
+      last_done = '0'
     else
+      last_done = '1'
       give_ids(first_event, event_count)
       result = store(write_count)
       stored = true

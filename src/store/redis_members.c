@@ -1,0 +1,285 @@
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "store/redis_ledger.h"
+
+static struct redis_key *room_key(struct redis_ledger *ledger, place_number room, const char *what)
+{
+    return redis_key_of(ledger->view, 'p', room, what);
+}
+
+static struct redis_key *user_key(struct redis_ledger *ledger, place_number user, const char *what)
+{
+    return redis_key_of(ledger->view, 'u', user, what);
+}
+
+/* -- counters, each read and written under check -------------------------------------------- */
+
+static int count_get(struct redis_ledger *ledger, struct redis_key *state, const char *field,
+                     int64_t *ret)
+{
+    struct span value;
+    uint64_t count = 0;
+    int err = redis_view_get(ledger->view, state, span_text(field), &value);
+    if (!err && value.data && span_to_number(value, INT64_MAX, &count))
+        err = ERR_CORRUPT;
+    *ret = (int64_t)count;
+    return err;
+}
+
+static int count_change(struct redis_ledger *ledger, struct redis_key *state, const char *field,
+                        int64_t by)
+{
+    int64_t count;
+    int err = count_get(ledger, state, field, &count);
+    if (err || by == 0)
+        return err;
+    if (count + by < 0)
+        return ERR_CORRUPT;
+    return redis_view_set(ledger->view, state, span_text(field),
+                          redis_place_text(ledger, (place_number)(count + by)));
+}
+
+/* -- records -------------------------------------------------------------------------------- */
+
+static int unpack(struct span value, place_number user, struct ledger_member *ret)
+{
+    struct redis_fields fields = redis_fields_of(value);
+    *ret = (struct ledger_member){.user = user};
+    ret->role = (enum role)redis_take_number(&fields);
+    ret->joined_at_ms = (int64_t)redis_take_number(&fields);
+    ret->muted_until_ms = (int64_t)redis_take_number(&fields);
+    ret->notify = (enum notify)redis_take_number(&fields);
+    return fields.broken || ret->role == ROLE_NONE ? ERR_CORRUPT : 0;
+}
+
+/* Without the marker. */
+static int get(struct redis_ledger *ledger, place_number room, place_number user,
+               struct ledger_member *ret)
+{
+    struct span value;
+    int err = redis_view_get(ledger->view, room_key(ledger, room, "members"),
+                             redis_place_text(ledger, user), &value);
+    if (err || !value.data)
+        return err ? err : ERR_NOT_FOUND;
+    return unpack(value, user, ret);
+}
+
+static int member_find(struct ledger *base, place_number room, place_number user,
+                       struct ledger_member *ret)
+{
+    struct redis_ledger *ledger = redis_ledger_of(base);
+    int missed = 0;
+    int err = ledger_put_off(get(ledger, room, user, ret), &missed);
+    if (!err)
+        err = redis_marker_get(ledger, room, user, &ret->marker);
+    return err ? err : missed;
+}
+
+static int put(struct redis_ledger *ledger, place_number room, const struct ledger_member *member)
+{
+    struct buf *buf = &ledger->scratch;
+    buf->len = 0;
+    int err = redis_pack_number(buf, member->role);
+    if (!err)
+        err = redis_pack_number(buf, (uint64_t)member->joined_at_ms);
+    if (!err)
+        err = redis_pack_number(buf, (uint64_t)member->muted_until_ms);
+    if (!err)
+        err = redis_pack_number(buf, member->notify);
+    return err ? err
+               : redis_view_set(ledger->view, room_key(ledger, room, "members"),
+                                redis_place_text(ledger, member->user), buf_span(buf));
+}
+
+/* The names by which user and room find one another. */
+static int link_both(struct redis_ledger *ledger, place_number room, place_number user, bool added)
+{
+    place_number realm;
+    struct span room_id, user_id, name;
+    int missed = 0;
+    int (*change)(struct redis_view *, struct redis_key *, struct span) =
+        added ? redis_view_name_add : redis_view_name_remove;
+    int err = ledger_put_off(redis_room_id(ledger, room, &realm, &room_id), &missed);
+    if (!err)
+        err = ledger_put_off(redis_user_id(ledger, user, &realm, &user_id), &missed);
+    if (!err)
+        err = ledger_put_off(
+            count_change(ledger, room_key(ledger, room, "state"), "c", added ? 1 : -1), &missed);
+    if (!err)
+        err = ledger_put_off(
+            count_change(ledger, user_key(ledger, user, "state"), "n", added ? 1 : -1), &missed);
+    if (err || missed)
+        return err ? err : missed;
+    err = redis_name_of(ledger, user_id, user, &name);
+    if (!err)
+        err = change(ledger->view, room_key(ledger, room, "names"), name);
+    if (!err)
+        err = redis_name_of(ledger, room_id, room, &name);
+    return err ? err : change(ledger->view, user_key(ledger, user, "rooms"), name);
+}
+
+static int member_put(struct ledger *base, place_number room, const struct ledger_member *member)
+{
+    struct redis_ledger *ledger = redis_ledger_of(base);
+    struct ledger_member before = {.role = ROLE_NONE};
+    int missed = 0;
+    assert(member->role != ROLE_NONE);
+    int err = get(ledger, room, member->user, &before);
+    if (err && err != ERR_NOT_FOUND)
+        return err;
+    err = err ? ledger_put_off(link_both(ledger, room, member->user, true), &missed) : 0;
+    if (!err)
+        err =
+            ledger_put_off(count_change(ledger, room_key(ledger, room, "state"), "w",
+                                        (member->role == ROLE_OWNER) - (before.role == ROLE_OWNER)),
+                           &missed);
+    if (err || missed)
+        return err ? err : missed;
+    return put(ledger, room, member);
+}
+
+static int member_remove(struct ledger *base, place_number room, place_number user)
+{
+    struct redis_ledger *ledger = redis_ledger_of(base);
+    struct ledger_member before;
+    int missed = 0;
+    int err = ledger_put_off(get(ledger, room, user, &before), &missed);
+    if (err == ERR_NOT_FOUND)
+        return ERR_CORRUPT;
+    if (!err)
+        err = ledger_put_off(link_both(ledger, room, user, false), &missed);
+    if (!err && !missed)
+        err = ledger_put_off(count_change(ledger, room_key(ledger, room, "state"), "w",
+                                          -(before.role == ROLE_OWNER)),
+                             &missed);
+    if (err || missed)
+        return err ? err : missed;
+    err = redis_marker_remove(ledger, room, user);
+    return err ? err
+               : redis_view_unset(ledger->view, room_key(ledger, room, "members"),
+                                  redis_place_text(ledger, user));
+}
+
+/* -- lists ---------------------------------------------------------------------------------- */
+
+/* The member with the texts of the user. */
+static int describe(struct redis_ledger *ledger, place_number realm, place_number room,
+                    struct span name, struct ledger_member *ret)
+{
+    place_number user;
+    struct redis_user found = {0};
+    struct span id;
+    int missed = 0;
+    int err = redis_name_cut(name, &id, &user);
+    if (!err)
+        err = ledger_put_off(member_find(&ledger->ledger, room, user, ret), &missed);
+    if (!err)
+        err = ledger_put_off(redis_user_by_id(ledger, realm, id, &found), &missed);
+    if (err || missed)
+        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err ? err : missed;
+    ret->user_id = id;
+    ret->name = found.user.name;
+    ret->data = found.user.data;
+    ret->acked = found.user.acked;
+    ret->acked_at_ms = found.acked_at_ms;
+    return 0;
+}
+
+static int members(struct ledger *base, place_number room, struct span from, int limit,
+                   ledger_member_visitor visit, void *context)
+{
+    struct redis_ledger *ledger = redis_ledger_of(base);
+    place_number realm = 0;
+    const struct span *names = NULL;
+    struct span after, id;
+    int count = 0, missed = 0;
+    int err = redis_name_after(ledger, from, &after);
+    if (!err)
+        err = ledger_put_off(redis_view_names(ledger->view, room_key(ledger, room, "names"), after,
+                                              (struct span){NULL, 0}, limit, false, true, &names,
+                                              &count),
+                             &missed);
+    if (!err)
+        err = ledger_put_off(redis_room_id(ledger, room, &realm, &id), &missed);
+    if (err || missed)
+        return err ? err : missed;
+    for (int i = 0; i < count && !err; i++) {
+        struct ledger_member member;
+        err = ledger_put_off(describe(ledger, realm, room, names[i], &member), &missed);
+        if (!err && !missed)
+            err = visit(context, &member);
+    }
+    return err ? err : missed;
+}
+
+static int owner_count(struct ledger *base, place_number room, int64_t *ret)
+{
+    struct redis_ledger *ledger = redis_ledger_of(base);
+    return count_get(ledger, room_key(ledger, room, "state"), "w", ret);
+}
+
+static int visit_room(struct redis_ledger *ledger, place_number room, place_number user,
+                      int *missed, ledger_room_visitor visit, void *context)
+{
+    struct ledger *base = &ledger->ledger;
+    struct ledger_room found;
+    struct ledger_member member;
+    int err = ledger_put_off(base->ops->room_at(base, room, NULL, &found), missed);
+    if (!err)
+        err = ledger_put_off(member_find(base, room, user, &member), missed);
+    if (err || *missed)
+        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+    return visit(context, &found, &member);
+}
+
+/* Doomed ones are passed over: some more names are read for each that was. */
+static int rooms_of_user(struct ledger *base, place_number user, struct span from, int limit,
+                         ledger_room_visitor visit, void *context)
+{
+    struct redis_ledger *ledger = redis_ledger_of(base);
+    place_number realm = 0;
+    const struct span *names;
+    struct span after, id;
+    int missed = 0, left = limit, count;
+    int err = redis_user_id(ledger, user, &realm, &id);
+    while (!err && left > 0) {
+        int wanted = left;
+        err = redis_name_after(ledger, from, &after);
+        if (!err)
+            err = redis_view_names(ledger->view, user_key(ledger, user, "rooms"), after,
+                                   (struct span){NULL, 0}, wanted, false, true, &names, &count);
+        for (int i = 0; i < count && !err; i++) {
+            place_number room;
+            struct event_id doomed = EVENT_ID_NONE;
+            err = redis_name_cut(names[i], &from, &room);
+            if (!err)
+                err = ledger_put_off(redis_doomed(ledger, realm, room, &doomed), &missed);
+            if (err || !event_id_is_none(doomed))
+                continue;
+            left--;
+            err = visit_room(ledger, room, user, &missed, visit, context);
+        }
+        if (!err && (count < wanted || missed))
+            break;
+    }
+    return err ? err : missed;
+}
+
+static int room_count_of_user(struct ledger *base, place_number user, int64_t *ret)
+{
+    struct redis_ledger *ledger = redis_ledger_of(base);
+    return count_get(ledger, user_key(ledger, user, "state"), "n", ret);
+}
+
+void redis_ledger_add_members(struct ledger_ops *ops)
+{
+    ops->member_find = member_find;
+    ops->member_put = member_put;
+    ops->member_remove = member_remove;
+    ops->members = members;
+    ops->owner_count = owner_count;
+    ops->rooms_of_user = rooms_of_user;
+    ops->room_count_of_user = room_count_of_user;
+}
