@@ -57,6 +57,7 @@ struct redis_shard {
     struct list fresh;    /* appends to be run on what is fetched */
     int batches;          /* sent and not answered yet */
     struct list unknown;  /* batches whose outcome is not known, to be sent again */
+    struct list starved;  /* batches that wait for place numbers */
 };
 
 struct redis_journal {
@@ -97,8 +98,8 @@ void redis_shard_serve(struct redis_shard *shard);
 void redis_reading_start(struct redis_work *work);
 /* redis_committing.c: makes and sends batches of what stands in the lists of the shard. */
 void redis_committing_serve(struct redis_shard *shard);
-/* The link is up, and the shard begun again: what became of batches is asked by sending them
- * again. */
+/* The shard is begun again: what became of batches is asked by sending them again, and those that
+ * waited for place numbers go on. */
 void redis_committing_repeat(struct redis_shard *shard);
 /* Ends those whose time has passed. */
 void redis_committing_sweep(struct redis_shard *shard, int64_t now_ms);

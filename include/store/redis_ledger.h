@@ -86,6 +86,7 @@ struct redis_ledger {
     struct redis_view *view;    /* borrowed */
     const struct settings *settings;
     struct redis_places *places; /* borrowed; empty: ERR_NOT_FETCHED, and out_of_places */
+    struct redis_given *given;   /* borrowed: those of this view; NULL: it is run once */
     bool out_of_places;
     int64_t now_ms;             /* of Redis: for periods */
     place_number realm;         /* that was found or added last, and its name, for those who tail */

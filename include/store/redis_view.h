@@ -82,6 +82,16 @@ struct redis_view *redis_view_new(int shard, struct redis_cache *cache);
 struct redis_view *redis_view_free(struct redis_view *view);
 bool redis_view_is_optimistic(const struct redis_view *view);
 
+/* Numbers of new places that the runs of one view give out, each run the same in the same order,
+ * so that it finds what it asked for under them. Nobody else is given them. */
+struct redis_given {
+    uint64_t *items; /* owned; they rise */
+    int count, size;
+    int at;          /* the next that is given in this run */
+};
+/* From now on nothing is asked about these places: there is nothing. Borrowed for life. */
+void redis_view_know_new(struct redis_view *view, const struct redis_given *given);
+
 /* Keys: `tidings:{s17}/<what>`, `tidings:{s17}/<kind>/<place>/<what>` with kind `r` realm, `p`
  * room, `u` user, and with a name behind it. The same key is the same pointer. NULL: out of
  * memory, which later calls with it return. */

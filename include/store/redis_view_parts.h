@@ -86,6 +86,7 @@ struct redis_key {
     struct redis_slot slot;
     struct span text;
     struct redis_field *fields;
+    bool is_new; /* of a place that nobody else was given */
     bool wants_whole, is_whole_asked;
     unsigned whole; /* fetch that had all of its fields */
     bool is_size_asked;
@@ -167,6 +168,7 @@ struct redis_command {
 
 struct redis_view {
     struct redis_cache *cache; /* borrowed; NULL: not optimistic */
+    const struct redis_given *given; /* borrowed; NULL: no place is new */
     struct arena facts, run_arena;
     bool is_full; /* why the last allocation failed; else there was no memory */
     char prefix[24];
@@ -219,16 +221,16 @@ struct redis_field *redis_field_at(struct redis_view *view, struct redis_key *ke
                                    struct span name);
 /* The key, with what belongs to another run forgotten. */
 struct redis_key *redis_key_now(const struct redis_view *view, struct redis_key *key);
-/* Whether the run has dropped it. */
+/* Whether there is nothing in it but what the run wrote: it was dropped, or is of a new place. */
 static inline bool redis_key_is_dropped(const struct redis_view *view, const struct redis_key *key)
 {
-    return key->run == view->run && key->drop_serial != 0;
+    return key->is_new || (key->run == view->run && key->drop_serial != 0);
 }
 
 /* Whether the present command has. */
 static inline bool redis_key_is_own_drop(const struct redis_view *view, const struct redis_key *key)
 {
-    return redis_key_is_dropped(view, key) && key->drop_serial == view->serial;
+    return key->run == view->run && key->drop_serial == view->serial;
 }
 
 /* Its value as of now. */

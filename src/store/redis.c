@@ -379,6 +379,7 @@ static void init_shards(struct redis_journal *journal)
         list_init(&shard->guessed);
         list_init(&shard->fresh);
         list_init(&shard->unknown);
+        list_init(&shard->starved);
     }
 }
 

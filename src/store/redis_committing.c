@@ -29,8 +29,8 @@ struct batch {
     struct link member; /* of shard->unknown */
     struct redis_shard *shard;
     struct redis_view *view;
-    bool guessed;
-    bool sent;
+    bool guessed, sent;
+    bool starves; /* the node has no place numbers left */
     int rounds;
     int64_t until_ms;    /* clock_now_ms(): the latest that any of its works can wait */
     int64_t deadline_ms; /* the same by the clock of Redis */
@@ -39,6 +39,7 @@ struct batch {
     struct redis_work *works[REDIS_BATCH_COMMANDS_MAX];
     int ends[REDIS_BATCH_COMMANDS_MAX]; /* the first command of each that was not run */
     int work_count;
+    struct redis_given given; /* places that its runs give out */
     struct ran *ran; /* owned */
     int ran_count, ran_size;
 };
@@ -82,6 +83,7 @@ static void batch_free(struct batch *batch)
 {
     link_remove(&batch->member);
     redis_view_free(batch->view);
+    free(batch->given.items);
     free(batch->ran);
     free(batch);
 }
@@ -96,6 +98,7 @@ static struct batch *batch_new(struct redis_shard *shard, bool guessed)
         free(batch);
         return NULL;
     }
+    redis_view_know_new(batch->view, &batch->given);
     batch->shard = shard;
     batch->guessed = guessed;
     snprintf(batch->name, sizeof(batch->name), "%016llx-%llu", (unsigned long long)journal->boot,
@@ -162,8 +165,10 @@ static int carry_out(struct batch *batch, struct redis_work *work, int command, 
 /* What was found by guessing counts only when the commit checks it. */
 static bool is_mere_guess(const struct batch *batch, const struct redis_work *work, int command)
 {
+    if (!batch->guessed)
+        return false;
     const struct outcome *outcome = &append_of(work)->commands[command].outcome;
-    return batch->guessed && (outcome->err || outcome->repeated);
+    return outcome->err || outcome->repeated;
 }
 
 /* Runs what is left of a work. ERR_NOT_FETCHED: asks were added to the view; what comes behind is
@@ -252,13 +257,15 @@ static bool run(struct batch *batch)
     bool whole, failed;
     do {
         failed = false;
-        batch->ran_count = 0;
+        batch->ran_count = batch->given.at = 0;
         redis_view_restart(batch->view);
         redis_ledger_init(&ledger, batch->view, journal->settings, &shard->places);
+        ledger.given = &batch->given;
         ledger.now_ms = redis_now_ms(journal);
         journal->apply.ledger = &ledger.ledger;
         whole = run_works(batch, &ledger, &failed);
         journal->apply.ledger = NULL;
+        batch->starves = ledger.out_of_places;
         redis_ledger_fini(&ledger);
     } while (failed);
     return whole;
@@ -421,6 +428,9 @@ static void batch_step(struct batch *batch)
     bool whole = run(batch);
     if (batch->work_count == 0) {
         batch_free(batch);
+    } else if (batch->starves) {
+        list_append(&batch->shard->starved, &batch->member);
+        batch->shard->state = REDIS_SHARD_UNUSED;
     } else if (!whole) {
         int err = batch_fetch(batch);
         if (err)
@@ -473,15 +483,27 @@ void redis_committing_repeat(struct redis_shard *shard)
         link_remove(member);
         batch_send(container_of(member, struct batch, member));
     }
+    while ((member = list_first(&shard->starved)))
+        list_append(&again, member);
+    while ((member = list_first(&again))) {
+        link_remove(member);
+        batch_step(container_of(member, struct batch, member));
+    }
+}
+
+static void sweep(struct list *list, int64_t now_ms)
+{
+    struct link *member = list_first(list);
+    while (member) {
+        struct batch *batch = container_of(member, struct batch, member);
+        member = list_next(list, member);
+        if (batch->until_ms <= now_ms)
+            batch_fail(batch, ERR_UNAVAILABLE);
+    }
 }
 
 void redis_committing_sweep(struct redis_shard *shard, int64_t now_ms)
 {
-    struct link *member = list_first(&shard->unknown);
-    while (member) {
-        struct batch *batch = container_of(member, struct batch, member);
-        member = list_next(&shard->unknown, member);
-        if (batch->until_ms <= now_ms)
-            batch_fail(batch, ERR_UNAVAILABLE);
-    }
+    sweep(&shard->unknown, now_ms);
+    sweep(&shard->starved, now_ms);
 }

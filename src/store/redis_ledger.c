@@ -1,5 +1,7 @@
 #include "store/redis_ledger.h"
 
+#include <stdlib.h>
+
 #include "base/err.h"
 
 #define SCRATCH_BYTES_MAX (4u * EVENT_BYTES_MAX)
@@ -53,13 +55,38 @@ int redis_name_after(struct redis_ledger *ledger, struct span id, struct span *r
     return err;
 }
 
+static int given_add(struct redis_given *given, place_number place)
+{
+    if (given->count == given->size) {
+        int size = given->size ? 2 * given->size : 16;
+        uint64_t *grown = realloc(given->items, (size_t)size * sizeof(*grown));
+        if (!grown)
+            return ERR_MEMORY;
+        given->items = grown;
+        given->size = size;
+    }
+    given->items[given->count++] = place;
+    return 0;
+}
+
 int redis_place_next(struct redis_ledger *ledger, place_number *ret)
 {
-    if (ledger->places->next >= ledger->places->end) {
+    struct redis_given *given = ledger->given;
+    struct redis_places *places = ledger->places;
+    if (given && given->at < given->count) {
+        *ret = given->items[given->at++];
+        return 0;
+    }
+    if (places->next >= places->end) {
         ledger->out_of_places = true;
         return ERR_NOT_FETCHED;
     }
-    *ret = ledger->places->next++;
+    int err = given ? given_add(given, places->next) : 0;
+    if (err)
+        return err;
+    if (given)
+        given->at++;
+    *ret = places->next++;
     return 0;
 }
 

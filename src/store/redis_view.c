@@ -173,6 +173,32 @@ struct redis_key *redis_key_shard(struct redis_view *view, const char *what)
     return key_at(view, span_of(text, len));
 }
 
+void redis_view_know_new(struct redis_view *view, const struct redis_given *given)
+{
+    view->given = given;
+}
+
+static bool is_new(const struct redis_view *view, uint64_t place)
+{
+    int low = 0, high = view->given ? view->given->count : 0;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (view->given->items[middle] < place)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return view->given && low < view->given->count && view->given->items[low] == place;
+}
+
+static struct redis_key *key_of_place(struct redis_view *view, uint64_t place, struct span text)
+{
+    struct redis_key *key = key_at(view, text);
+    if (key && !key->fields && !key->is_new)
+        key->is_new = is_new(view, place);
+    return key;
+}
+
 static size_t put_place(const struct redis_view *view, char *text, char kind, uint64_t place,
                         const char *what)
 {
@@ -189,7 +215,7 @@ static size_t put_place(const struct redis_view *view, char *text, char kind, ui
 struct redis_key *redis_key_of(struct redis_view *view, char kind, uint64_t place, const char *what)
 {
     char text[KEY_BYTES_MAX];
-    return key_at(view, span_of(text, put_place(view, text, kind, place, what)));
+    return key_of_place(view, place, span_of(text, put_place(view, text, kind, place, what)));
 }
 
 struct redis_key *redis_key_named(struct redis_view *view, char kind, uint64_t place,
@@ -200,14 +226,14 @@ struct redis_key *redis_key_named(struct redis_view *view, char kind, uint64_t p
     text[len++] = '/';
     if (name.len <= sizeof(text) - len) {
         memcpy(text + len, name.data, name.len);
-        return key_at(view, span_of(text, len + name.len));
+        return key_of_place(view, place, span_of(text, len + name.len));
     }
     char *longer = redis_run_alloc(view, len + name.len);
     if (!longer)
         return NULL;
     memcpy(longer, text, len);
     memcpy(longer + len, name.data, name.len);
-    return key_at(view, span_of(longer, len + name.len));
+    return key_of_place(view, place, span_of(longer, len + name.len));
 }
 
 struct redis_key *redis_key_now(const struct redis_view *view, struct redis_key *key)

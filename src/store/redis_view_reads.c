@@ -200,6 +200,10 @@ int redis_view_size(struct redis_view *view, struct redis_key *hash, uint64_t *r
 {
     if (!hash)
         return redis_view_failed(view);
+    if (hash->is_new) {
+        *ret = 0;
+        return 0;
+    }
     if (!hash->is_size_asked) {
         int err = redis_ask_add(view, 'H', hash, NULL, NULL);
         hash->is_size_asked = !err;
