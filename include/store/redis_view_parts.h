@@ -33,9 +33,9 @@ struct redis_slots {
     size_t count;
 };
 
-/* A text, or what Redis has plus a number. */
+/* A text, or what Redis has, or that plus a number. */
 struct redis_value {
-    bool is_text;
+    bool is_text, is_sum;
     int64_t by;
     struct span text; /* data NULL: absent; behind a byte `=`, see redis_keep_value */
 };
@@ -164,6 +164,7 @@ struct redis_command {
     struct redis_write *writes, **writes_end;
     int check_count, write_count;
     int first_event, event_count;
+    int events_named; /* what it speaks of lies below that */
 };
 
 struct redis_view {

@@ -317,6 +317,7 @@ int redis_view_end_command(struct redis_view *view)
     view->command = NULL;
     if (!command || command->write_count == 0)
         return -1;
+    assert(command->events_named <= view->event_count); /* a mark would stay what it is */
     command->event_count = view->event_count - command->first_event;
     *view->commands_end = command;
     view->commands_end = &command->next;
@@ -401,8 +402,6 @@ int redis_need_marks(struct redis_view *view, struct span text)
     while (!err && view->command && redis_find_mark(text, &mark)) {
         if (mark.index < view->command->first_event)
             err = need_event(view, mark.index);
-        /* The ordinal of an event is known once it is stored, its id before. */
-        assert(mark.kind != 'o' || mark.index < view->event_count);
         size_t end = mark.at + REDIS_MARK_BYTES;
         text = span_of(text.data + end, text.len - end);
     }

@@ -24,10 +24,12 @@ static bool is_in(const struct redis_range *range, struct event_id id)
     return event_id_compare(id, range->after) > 0 && event_id_compare(id, range->before) < 0;
 }
 
-static struct span bound(struct redis_view *view, struct event_id id, const char *none)
+/* `none` is what Redis takes for `unbounded`. */
+static struct span bound(struct redis_view *view, struct event_id id, struct event_id unbounded,
+                         const char *none)
 {
     struct span text = {0};
-    if (!event_id_is_none(id) && event_id_compare(id, EVENT_ID_LAST) != 0) {
+    if (event_id_compare(id, unbounded) != 0) {
         text = redis_id_text(view, id);
         if (!text.data)
             return text;
@@ -44,8 +46,8 @@ static int base(struct redis_view *view, struct redis_key *stream, const struct 
     struct redis_asked wanted = {
         .verb = 'R',
         .key = stream,
-        .from = bound(view, range->after, "-"),
-        .to = bound(view, before, "+"),
+        .from = bound(view, range->after, EVENT_ID_NONE, "-"),
+        .to = bound(view, before, EVENT_ID_LAST, "+"),
         .limit = range->limit,
         .descending = range->newest_first,
         .with_count = range->with_count,
@@ -135,8 +137,8 @@ static int check(struct redis_view *view, struct redis_key *stream, const struct
         return redis_view_failed(view);
     if (is_own_id(view, range->after) || redis_key_is_own_drop(view, stream))
         return 0;
-    struct span from = bound(view, range->after, "-");
-    struct span to = bound(view, end, "+");
+    struct span from = bound(view, range->after, EVENT_ID_NONE, "-");
+    struct span to = bound(view, end, EVENT_ID_LAST, "+");
     if (!from.data || !to.data)
         return redis_view_failed(view);
     int err = redis_need_marks(view, from);
@@ -163,6 +165,10 @@ int redis_view_entries(struct redis_view *view, struct redis_key *stream,
     assert(range->limit > 0 && range->with_count <= REDIS_WITH_MAX);
     if (!stream)
         return redis_view_failed(view);
+    if (event_id_is_none(range->before) || event_id_compare(range->after, EVENT_ID_LAST) == 0) {
+        *ret_count = 0; /* no id is there, and Redis refuses such bounds */
+        return 0;
+    }
     int err = base(view, stream, range, &found);
     if (!err && view->is_open && !loose) {
         err = merge(view, stream, range, &found, false, &before);

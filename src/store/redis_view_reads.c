@@ -58,7 +58,7 @@ int redis_value_text(struct redis_view *view, const struct redis_field *field,
     struct span base;
     if (!value.is_text && !redis_field_base(view, field, &base))
         return ERR_NOT_FETCHED;
-    if (!value.is_text && value.by)
+    if (value.is_sum)
         return redis_sum(view, base, value.by, ret);
     *ret = value.is_text ? value.text : base;
     return 0;

@@ -56,10 +56,26 @@ static int raise(struct redis_view *view, struct redis_field *field, int64_t by)
             now->text = text;
         return err;
     }
+    now->is_sum = true;
     return __builtin_add_overflow(now->by, by, &now->by) ? ERR_CORRUPT : 0;
 }
 
-/* `ret` NULL: no field. */
+/* Of a text that is written. */
+static int speak(struct redis_view *view, struct span text)
+{
+    struct redis_mark mark;
+    struct span rest = text;
+    while (view->command && redis_find_mark(rest, &mark)) {
+        /* The ordinal of an event is known once it is stored, its id before. */
+        assert(mark.kind != 'o' || mark.index < view->event_count);
+        if (mark.index >= view->command->events_named)
+            view->command->events_named = mark.index + 1;
+        size_t end = mark.at + REDIS_MARK_BYTES;
+        rest = span_of(rest.data + end, rest.len - end);
+    }
+    return redis_need_marks(view, text);
+}
+
 static int write_add(struct redis_view *view, char verb, struct redis_key *key,
                      struct redis_write **ret)
 {
@@ -82,7 +98,7 @@ static int field_write(struct redis_view *view, char verb, struct redis_key *key
     struct redis_write *write;
     int err = write_add(view, verb, key, &write);
     if (!err)
-        err = redis_need_marks(view, name);
+        err = speak(view, name);
     if (err)
         return err;
     write->field = redis_field_at(view, key, name);
@@ -99,7 +115,7 @@ int redis_view_set(struct redis_view *view, struct redis_key *hash, struct span 
     assert(value.data);
     int err = field_write(view, 'S', hash, field, &write);
     if (!err)
-        err = redis_need_marks(view, value);
+        err = speak(view, value);
     if (!err)
         err = put(view, write->field, value);
     if (!err)
@@ -146,7 +162,7 @@ static int name_write(struct redis_view *view, char verb, struct redis_key *key,
     struct redis_write *write;
     int err = write_add(view, verb, key, &write);
     if (!err)
-        err = redis_need_marks(view, name);
+        err = speak(view, name);
     if (err)
         return err;
     write->a = redis_run_copy(view, name);
@@ -169,9 +185,9 @@ int redis_view_names_remove(struct redis_view *view, struct redis_key *names, st
     struct redis_write *write;
     int err = write_add(view, 'Q', names, &write);
     if (!err)
-        err = redis_need_marks(view, after);
+        err = speak(view, after);
     if (!err)
-        err = redis_need_marks(view, before);
+        err = speak(view, before);
     if (err)
         return err;
     write->a = redis_bound(view, after, "-");
@@ -222,9 +238,9 @@ int redis_view_entry_add(struct redis_view *view, struct redis_key *stream, stru
     write->b = redis_run_copy(view, value.data ? value : span_text(""));
     if (!write->a.data || !write->b.data)
         return redis_view_failed(view);
-    err = redis_need_marks(view, write->a);
+    err = speak(view, write->a);
     if (!err)
-        err = redis_need_marks(view, value);
+        err = speak(view, value);
     struct redis_entry entry = {.id = id, .value = write->b};
     return err ? err : added(view, stream, (struct redis_added){.entry = entry});
 }
@@ -303,6 +319,6 @@ int redis_view_event(struct redis_view *view, const struct redis_event *event)
     if (err)
         return err;
     write->event = view->event_count++;
-    err = redis_need_marks(view, event->meta);
+    err = speak(view, event->meta);
     return err ? err : event_seen(view, &kept->event, write->event);
 }
