@@ -222,6 +222,16 @@ static int look(struct redis_view *view, struct redis_key *key, int asked, int l
     return err;
 }
 
+/* With one more for each that the run takes away. */
+static int first_limit(const struct redis_view *view, const struct redis_key *key, int limit)
+{
+    int removed = 0;
+    const struct redis_name_op *op = key->run == view->run ? key->names : NULL;
+    for (; op; op = op->older)
+        removed += op->act == REDIS_NAME_REMOVE;
+    return limit < INT_MAX - removed ? limit + removed : INT_MAX;
+}
+
 int redis_view_names(struct redis_view *view, struct redis_key *names, struct span after,
                      struct span before, int limit, bool descending, bool loose,
                      const struct span **ret, int *ret_count)
@@ -230,8 +240,8 @@ int redis_view_names(struct redis_view *view, struct redis_key *names, struct sp
     assert(limit > 0);
     if (!names)
         return redis_view_failed(view);
-    int err = ERR_AGAIN;
-    for (int asked = limit; err == ERR_AGAIN; asked = asked < INT_MAX / 2 ? 2 * asked : INT_MAX) {
+    int err = ERR_AGAIN, asked = first_limit(view, names, limit);
+    for (; err == ERR_AGAIN; asked = asked < INT_MAX / 4 ? 4 * asked : INT_MAX) {
         found = (struct names){.is_down = descending, .after = after, .before = before};
         err = look(view, names, asked, limit, loose, &found);
     }

@@ -57,11 +57,12 @@ void redis_sync_close(struct redis_sync *sync)
 
 void redis_sync_live(struct redis_sync *sync, const char *life, int64_t skew_ms)
 {
-    redisReply *reply =
-        checked(sync, redisCommand(sync->redis,
-                                   "EVALSHA %s 2 tidings:{s%d}/state tidings:{s%d}/journal %s %lld",
-                                   sync->scripts[REDIS_SYNC_LIFE], sync->shard, sync->shard, life,
-                                   (long long)skew_ms));
+    redisReply *reply = checked(
+        sync,
+        redisCommand(sync->redis,
+                     "EVALSHA %s 2 tidings:{s%d}/state tidings:{s%d}/journal %s %lld 0", /* places */
+                     sync->scripts[REDIS_SYNC_LIFE], sync->shard, sync->shard, life,
+                     (long long)skew_ms));
     assert_int_equal(reply->type, REDIS_REPLY_ARRAY);
     sync->now_ms = reply->element[0]->integer;
     snprintf(sync->life, sizeof(sync->life), "%s", life);
