@@ -150,6 +150,7 @@ struct ledger_event {
     uint64_t ordinal;       /* EVENT_NEW_MESSAGE */
     struct event_id target; /* MESSAGE_EDITED, MESSAGE_DELETED: id of the message; else 0-0 */
     bool target_edited;     /* MESSAGE_DELETED: there are edits of it; need not be kept */
+    int64_t members;        /* given in only: of the room afterwards, as the frame tells it */
     bool deleted;           /* a message and its edits: the content was taken out of the body */
     struct span body;       /* JSON object: the members after type, id and timestamp */
     struct span own_body;   /* data NULL: the same for `user` */

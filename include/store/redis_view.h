@@ -66,6 +66,7 @@ struct redis_event {
     struct span body;               /* packed: its texts */
     struct redis_key *room;         /* hash of the room it is about: `o`, `c`; NULL: none */
     bool raises_ordinal;
+    int64_t members;                /* of that room, for those who tail; -1: what its `c` says */
     struct span realm_name;         /* for those who tail */
 };
 

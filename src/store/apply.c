@@ -124,7 +124,8 @@ int act_frame(struct act *act, struct ledger_event *event, struct frame **ret)
         spec.sender = command->actor.user;
     spec.spared_user = command->spared.data ? command->actor.user : (struct span){0};
     spec.own_body = event->own_body;
-    spec.members = act->room.id.data ? act->room.member_count : scene->room.info.member_count;
+    spec.members = event->members =
+        act->room.id.data ? act->room.member_count : scene->room.info.member_count;
     return frame_new(&spec, ret);
 }
 

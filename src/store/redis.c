@@ -195,9 +195,11 @@ static struct span realm_of(const struct journal_request *request)
         return container_of(request, struct journal_page, request)->follow.realm;
     case REDIS_ASK_HISTORY:
         return container_of(request, struct journal_history, request)->realm;
-    default:
+    default: {
         assert(request->kind == REDIS_ASK_READ);
-        return container_of(request, struct journal_read, request)->realm;
+        const struct journal_read *read = container_of(request, struct journal_read, request);
+        return read->what == READ_ACCESS ? read->command->realm : read->realm;
+    }
     }
 }
 

@@ -280,7 +280,7 @@ static void settle_outcome(const struct batch *batch, struct outcome *outcome,
     outcome->head = redis_view_real_id(batch->view, outcome->head);
     outcome->room.public_since = redis_view_real_id(batch->view, outcome->room.public_since);
     outcome->marker.upto = redis_view_real_id(batch->view, outcome->marker.upto);
-    if (result && result->members >= 0)
+    if (result && batch->guessed && result->members >= 0)
         outcome->members = result->members;
 }
 

@@ -108,6 +108,13 @@ static int add_edit(struct redis_ledger *ledger, const struct ledger_event *even
                                      buf_span(name));
 }
 
+/* Those who come and go have checked the number; others are not held up by them. */
+static bool changes_members(enum event_type type)
+{
+    return type == EVENT_USER_JOINED || type == EVENT_USER_LEFT || type == EVENT_ROOM_CREATED ||
+           type == EVENT_ROOM_DELETED;
+}
+
 static int add(struct redis_ledger *ledger, place_number realm, const struct ledger_event *event,
                const struct packed *packed)
 {
@@ -122,6 +129,7 @@ static int add(struct redis_ledger *ledger, place_number realm, const struct led
         .bodies = redis_room_key(ledger, event->place, "bodies"),
         .body = buf_span(&packed->body),
         .room = room ? redis_room_key(ledger, room, "state") : NULL,
+        .members = changes_members(event->type) ? event->members : -1,
         .raises_ordinal = event->type == EVENT_NEW_MESSAGE && !event->thread_id.data,
         .realm_name = ledger->realm_name,
     };

@@ -103,11 +103,9 @@ static int reaction_keys(struct ledger *base, place_number room, struct event_id
 static int name_of(struct redis_ledger *ledger, struct span key, struct event_id added,
                    place_number user, struct buf *ret)
 {
-    struct span id = {NULL, 0};
-    int err = redis_view_get_loose(ledger->view, redis_key_of(ledger->view, 'u', user, "state"),
-                                   span_text("i"), &id);
-    if (!err && !id.data)
-        err = ERR_CORRUPT;
+    place_number realm;
+    struct span id;
+    int err = redis_user_id(ledger, user, &realm, &id);
     if (!err)
         err = buf_add_span(ret, key);
     if (!err)

@@ -209,6 +209,9 @@ static int add_event(struct redis_view *view, int index)
     int err = add_number(view, (uint64_t)index);
     for (size_t i = 0; i < array_count(texts) && !err; i++)
         err = add(view, texts[i]);
+    if (!err)
+        err = event->members < 0 ? add(view, span_text("-"))
+                                 : add_number(view, (uint64_t)event->members);
     return err;
 }
 

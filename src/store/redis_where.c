@@ -268,6 +268,7 @@ int redis_event_at(struct redis_ledger *ledger, struct redis_where *where, struc
         err = ledger_put_off(redis_view_get_loose(view, bodies, buf_span(name), &body), &missed);
     if (err || missed || !found)
         return err ? err : missed ? missed : ERR_NOT_FOUND;
+    event.number = where->entry.number;
     if (where->type == EVENT_NEW_MESSAGE)
         event.ordinal = where->entry.ordinal;
     err = body.data ? redis_event_unpack(where->entry.value, body, &event) : ERR_CORRUPT;

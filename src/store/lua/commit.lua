@@ -79,7 +79,7 @@ local checks = {
 }
 
 -- E index, realm, realm's stream, where, stream, meta, bodies, body, room (0: none), raises,
--- realm's name
+-- realm's name, members of the room ('-': as it says itself)
 local function event()
   local index = number_of(args[at + 1])
   local id, realm, room = ids[index], key(2), args[at + 9] ~= '0' and key(9)
@@ -91,13 +91,14 @@ local function event()
     local now_of = call('HMGET', room, 'o', 'c')
     ordinal, members = now_of[1] or '0', now_of[2] or '0'
   end
+  if args[at + 12] ~= '-' then members = args[at + 12] end
   ordinals[index] = ordinal
   number = number + 1
   local n = call('HINCRBY', realm, 'n', 1)
   local meta = fill(args[at + 6])
   call('HSET', realm, 'h', id)
   call('XADD', key(3), id, 'n', n, 'v', args[at + 4])
-  call('XADD', key(5), id, 'o', ordinal, 'v', meta)
+  call('XADD', key(5), id, 'n', n, 'o', ordinal, 'v', meta)
   call('HSET', key(7), id, args[at + 8])
   call('XADD', KEYS[2], id, 'N', number, 'r', args[at + 11], 'n', n, 'o', ordinal, 'c', members,
        'w', args[at + 4], 'v', meta, 'b', args[at + 8])
@@ -113,7 +114,7 @@ local writes = {
   Q = {4, function() call('ZREMRANGEBYLEX', key(1), fill(args[at + 2]), fill(args[at + 3])) end},
   D = {2, function() call('UNLINK', key(1)) end},
   X = {4, function() call('XADD', key(1), fill(args[at + 2]), 'v', fill(args[at + 3])) end},
-  E = {12, event},
+  E = {13, event},
 }
 
 local function holds(count)
