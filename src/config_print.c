@@ -14,11 +14,11 @@ static bool same_section(const struct config_key *a, const struct config_key *b)
     return len == section_len(b->name) && strncmp(a->name, b->name, (size_t)len) == 0;
 }
 
-/* `redis://user:password@host` with what stands before the @ left out. */
+/* `redis://user:password@host` with what stands before the last @ left out. */
 static void print_url(const char *text, FILE *out)
 {
     const char *start = strstr(text, "://");
-    const char *at = start ? strchr(start, '@') : NULL;
+    const char *at = start ? strrchr(start, '@') : NULL;
     if (at)
         fprintf(out, "%.*s(set)%s", (int)(start + 3 - text), text, at);
     else

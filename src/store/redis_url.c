@@ -7,6 +7,8 @@
 #define REDIS_PORT 6379
 #define SENTINEL_PORT 26379
 #define DATABASE_MAX 15
+/* hiredis cuts off a longer path, and connects to another socket. */
+#define SOCKET_PATH_BYTES_MAX 106
 
 struct scheme {
     const char *name;
@@ -36,12 +38,6 @@ bool redis_url_is(struct span text)
            span_starts_with(text, span_text("redis+"));
 }
 
-static int fail(char *why, size_t why_size, const char *what)
-{
-    snprintf(why, why_size, "%s", what);
-    return ERR_CONFIG;
-}
-
 static bool keep(char *name, struct span text)
 {
     if (text.len >= REDIS_NAME_BYTES_MAX)
@@ -67,12 +63,12 @@ static bool decode(char *name, struct span text)
         if (c == '%') {
             int high = i + 2 < text.len ? digit_of(text.data[i + 1]) : -1;
             int low = i + 2 < text.len ? digit_of(text.data[i + 2]) : -1;
-            if (high < 0 || low < 0 || (high | low) == 0)
+            if (high < 0 || low < 0)
                 return false;
             c = (char)(high << 4 | low);
             i += 2;
         }
-        if (len + 1 >= REDIS_NAME_BYTES_MAX)
+        if (c == '\0' || len + 1 >= REDIS_NAME_BYTES_MAX)
             return false;
         name[len++] = c;
     }
@@ -96,14 +92,26 @@ static bool take_login(struct span *rest, struct redis_url *url)
     return password.data && decode(url->user, user) && decode(url->password, password);
 }
 
+/* Letters, digits, and these. */
+static bool is_of(struct span text, const char *others)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!is_plain && (c == '\0' || !strchr(others, c)))
+            return false;
+    }
+    return text.len > 0;
+}
+
 static bool take_host(struct span text, int port, struct redis_url *url)
 {
     uint64_t number = (uint64_t)port;
-    struct redis_host *host = &url->hosts[url->host_count];
-    struct span name = text;
+    struct span name;
     if (url->host_count == REDIS_HOSTS_MAX)
         return false;
-    if (span_starts_with(text, span_text("["))) { /* IPv6 */
+    bool is_ipv6 = span_starts_with(text, span_text("["));
+    if (is_ipv6) {
         text = span_of(text.data + 1, text.len - 1);
         name = span_cut(&text, ']');
         if (!text.data || (text.len > 0 && text.data[0] != ':'))
@@ -114,9 +122,9 @@ static bool take_host(struct span text, int port, struct redis_url *url)
     }
     if (text.data && (span_to_number(text, 65535, &number) || number == 0))
         return false;
+    struct redis_host *host = &url->hosts[url->host_count++];
     host->port = (int)number;
-    url->host_count++;
-    return name.len > 0 && keep(host->name, name);
+    return is_of(name, is_ipv6 ? ":.%-_" : ".-_") && keep(host->name, name);
 }
 
 static bool take_hosts(struct span list, int port, struct redis_url *url)
@@ -128,36 +136,63 @@ static bool take_hosts(struct span list, int port, struct redis_url *url)
     return true;
 }
 
+/* What is wrong, NULL: nothing. */
+static const char *take_socket(struct span path, struct redis_url *url)
+{
+    if (!span_starts_with(path, span_text("/")) || memchr(path.data, '\0', path.len))
+        return "after redis+unix:// stands the whole path of the socket, from its first / on";
+    if (path.len > SOCKET_PATH_BYTES_MAX)
+        return "the path of the socket is longer than 106 bytes";
+    url->host_count = 1;
+    return keep(url->hosts[0].name, path) ? NULL : "the path of the socket is too long";
+}
+
+/* The same, of what stands behind the hosts; absent when not even a / does. */
+static const char *take_rest(struct span rest, struct redis_url *url)
+{
+    uint64_t database = 0;
+    if (url->kind == REDIS_SENTINEL)
+        return is_of(rest, ".-_") && keep(url->master, rest)
+                   ? NULL
+                   : "after the hosts stands /master-name, of letters, digits and .-_";
+    if (rest.len == 0)
+        return NULL;
+    if (url->kind == REDIS_CLUSTER)
+        return "nothing stands after the hosts: a cluster has no databases";
+    if (span_to_number(rest, DATABASE_MAX, &database))
+        return "the database is a number from 0 to 15";
+    url->database = (int)database;
+    return NULL;
+}
+
+static const char *take(struct span rest, const struct scheme *scheme, struct redis_url *url)
+{
+    url->kind = scheme->kind;
+    if (!take_login(&rest, url))
+        return "before @ stands user:password, percent-encoded, at most 255 bytes each";
+    if (scheme->is_socket)
+        return take_socket(rest, url);
+    struct span hosts = span_cut(&rest, '/');
+    if (!take_hosts(hosts, scheme->kind == REDIS_SENTINEL ? SENTINEL_PORT : REDIS_PORT, url))
+        return "a host is not valid: name, name:port or [IPv6]:port, at most 16 of them";
+    if (scheme->kind == REDIS_SINGLE && url->host_count > 1)
+        return "several hosts need redis+sentinel:// or redis+cluster://";
+    return take_rest(rest, url);
+}
+
 int redis_url_parse(struct span text, char *why, size_t why_size, struct redis_url *ret)
 {
+    struct redis_url url = {0};
     const struct scheme *scheme = scheme_of(text);
-    uint64_t database = 0;
-    *ret = (struct redis_url){0};
-    if (!scheme)
-        return fail(why, why_size,
-                    "redis://, redis+unix://, redis+sentinel:// or redis+cluster://");
-    ret->kind = scheme->kind;
-    struct span rest = span_of(text.data + strlen(scheme->name), text.len - strlen(scheme->name));
-    if (!take_login(&rest, ret))
-        return fail(why, why_size, "before @ stands user:password, percent-encoded");
-    if (scheme->is_socket) {
-        ret->host_count = 1;
-        return rest.len > 0 && keep(ret->hosts[0].name, rest)
-                   ? 0
-                   : fail(why, why_size, "the path of the socket is missing or too long");
+    const char *wrong = "redis://, redis+unix://, redis+sentinel:// or redis+cluster://";
+    if (scheme) {
+        size_t len = strlen(scheme->name);
+        wrong = take(span_of(text.data + len, text.len - len), scheme, &url);
     }
-    struct span hosts = span_cut(&rest, '/');
-    if (!take_hosts(hosts, scheme->kind == REDIS_SENTINEL ? SENTINEL_PORT : REDIS_PORT, ret))
-        return fail(why, why_size, "a host is not valid: name or name:port, at most 16");
-    if (scheme->kind == REDIS_SINGLE && ret->host_count > 1)
-        return fail(why, why_size, "several hosts: redis+sentinel:// or redis+cluster://");
-    if (scheme->kind == REDIS_SENTINEL && (!rest.data || rest.len == 0))
-        return fail(why, why_size, "the name of the master is missing: …/master-name");
-    if (scheme->kind == REDIS_SENTINEL)
-        return keep(ret->master, rest) ? 0 : fail(why, why_size, "the name is too long");
-    if (rest.data && rest.len > 0 &&
-        (scheme->kind == REDIS_CLUSTER || span_to_number(rest, DATABASE_MAX, &database)))
-        return fail(why, why_size, "the database is a number from 0 to 15; a cluster has none");
-    ret->database = (int)database;
+    if (wrong) {
+        snprintf(why, why_size, "%s", wrong);
+        return ERR_CONFIG;
+    }
+    *ret = url;
     return 0;
 }

@@ -417,7 +417,7 @@ static void secrets_are_not_printed(void **state)
 {
     struct config config = make();
     set(&config, SECRET);
-    set(&config, "journal.url=redis://someone:hush@host:1/");
+    set(&config, "journal.url=redis://someone:us@hush@host:1/");
     char *text = printed(&config);
     assert_null(strstr(text, "0123456789abcdef"));
     assert_non_null(strstr(text, "\nsecret = (set)\n"));
