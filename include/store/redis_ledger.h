@@ -94,7 +94,6 @@ struct redis_ledger {
     struct redis_where *where;  /* owned */
     struct redis_known *known;  /* owned */
     struct buf scratch;         /* for names and values being packed */
-    struct arena texts;         /* of places */
     struct ledger_ops ops;
 };
 
@@ -130,9 +129,7 @@ static inline struct redis_ledger *redis_ledger_of(struct ledger *ledger)
 MUST_CHECK int redis_place_next(struct redis_ledger *ledger, place_number *ret);
 /* What a run has learned of users, forgotten. */
 void redis_known_free(struct redis_ledger *ledger);
-/* The place number as text, for fields; lives as long as the ledger. data NULL: out of memory. */
-struct span redis_place_text(struct redis_ledger *ledger, place_number place);
-/* Such a text; 0 when it is none. */
+/* A place number as redis_text_of has it; 0 when it is none. */
 place_number redis_place_parse(struct span text);
 /* `<id>\0<place>` in the ledger's scratch memory, until that is used again. ERR_MEMORY. */
 MUST_CHECK int redis_name_of(struct redis_ledger *ledger, struct span id, place_number place,

@@ -51,6 +51,12 @@ MUST_CHECK int redis_put_id(struct buf *buf, struct event_id id);
 /* Decimal digits of a number, without NUL; gives how many. */
 #define REDIS_DIGITS_MAX 20
 size_t redis_put_digits(char *out, uint64_t number);
+static inline struct span redis_text_in(char *out, uint64_t number)
+{
+    return span_of(out, redis_put_digits(out, number));
+}
+/* The same as a text that lives until the end of the block. */
+#define redis_text_of(number) redis_text_in((char[REDIS_DIGITS_MAX]){0}, (number))
 
 /* A mark in a value or a name. */
 struct redis_mark {

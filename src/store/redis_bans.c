@@ -29,7 +29,7 @@ static int get(struct redis_ledger *ledger, place_number room, place_number user
 {
     struct span value;
     int err = redis_view_get(ledger->view, key_of(ledger, room, "bans"),
-                             redis_place_text(ledger, user), &value);
+                             redis_text_of(user), &value);
     if (err || !value.data)
         return err ? err : ERR_NOT_FOUND;
     return unpack(value, user, ret);
@@ -61,7 +61,7 @@ static int forget(struct redis_ledger *ledger, place_number room, const struct l
 {
     struct span name;
     int err = redis_view_unset(ledger->view, key_of(ledger, room, "bans"),
-                               redis_place_text(ledger, ban->user));
+                               redis_text_of(ban->user));
     if (!err)
         err = redis_name_of(ledger, ban->user_id, ban->user, &name);
     if (!err)
@@ -129,7 +129,7 @@ static int put(struct redis_ledger *ledger, place_number room, const struct ledg
     int err = pack(&ledger->scratch, ban, by_id, user_id);
     if (!err)
         err = redis_view_set(ledger->view, key_of(ledger, room, "bans"),
-                             redis_place_text(ledger, ban->user), buf_span(&ledger->scratch));
+                             redis_text_of(ban->user), buf_span(&ledger->scratch));
     if (!err)
         err = redis_name_of(ledger, user_id, ban->user, &name);
     if (!err)

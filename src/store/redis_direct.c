@@ -42,7 +42,7 @@ static int direct_add(struct ledger *base, place_number a, place_number b, place
     int err = redis_room_id(ledger, room, &realm, &id);
     if (!err)
         err = redis_view_set(ledger->view, direct_of(ledger, realm), pair_of(a, b, pair),
-                             redis_place_text(ledger, room));
+                             redis_text_of(room));
     return err ? err
                : redis_view_set(ledger->view, redis_key_of(ledger->view, 'p', room, "state"),
                                 span_text("d"), pair_of(a, b, pair));
@@ -99,7 +99,7 @@ static int block_find(struct ledger *base, place_number blocker, place_number us
     struct span value;
     uint64_t at_ms;
     int err = redis_view_get(ledger->view, blocks_of(ledger, blocker),
-                             redis_place_text(ledger, user), &value);
+                             redis_text_of(user), &value);
     if (err || !value.data)
         return err ? err : ERR_NOT_FOUND;
     err = span_to_number(value, INT64_MAX, &at_ms);
@@ -124,8 +124,8 @@ static int block_add(struct ledger *base, place_number blocker, const struct led
         err = redis_view_name_add(ledger->view, blocked_of(ledger, blocker), name);
     return err ? err
                : redis_view_set(ledger->view, blocks_of(ledger, blocker),
-                                redis_place_text(ledger, block->user),
-                                redis_place_text(ledger, (place_number)block->blocked_at_ms));
+                                redis_text_of(block->user),
+                                redis_text_of((place_number)block->blocked_at_ms));
 }
 
 static int block_remove(struct ledger *base, place_number blocker, place_number user)
@@ -141,7 +141,7 @@ static int block_remove(struct ledger *base, place_number blocker, place_number 
         err = redis_view_name_remove(ledger->view, blocked_of(ledger, blocker), name);
     return err ? err
                : redis_view_unset(ledger->view, blocks_of(ledger, blocker),
-                                  redis_place_text(ledger, user));
+                                  redis_text_of(user));
 }
 
 static int describe(struct redis_ledger *ledger, place_number realm, place_number blocker,

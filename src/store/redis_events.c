@@ -67,10 +67,8 @@ static int add_to_thread(struct redis_ledger *ledger, const struct ledger_event 
 static int add_to_sender(struct redis_ledger *ledger, const struct ledger_event *event)
 {
     struct redis_view *view = ledger->view;
-    struct span sender = redis_place_text(ledger, event->sender);
-    struct span room = redis_place_text(ledger, event->place);
-    if (!sender.data || !room.data)
-        return ERR_MEMORY;
+    struct span sender = redis_text_of(event->sender);
+    struct span room = redis_text_of(event->place);
     struct redis_key *sent = redis_key_named(view, 'p', event->place, "sent", sender);
     struct buf *value = redis_scratch(ledger);
     int err = redis_pack_number(value, (uint64_t)event->timestamp_ms);

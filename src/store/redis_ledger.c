@@ -5,14 +5,6 @@
 #include "base/err.h"
 
 #define SCRATCH_BYTES_MAX (4u * EVENT_BYTES_MAX)
-#define TEXTS_BYTES_MAX (16u << 20)
-
-struct span redis_place_text(struct redis_ledger *ledger, place_number place)
-{
-    char text[REDIS_DIGITS_MAX + 1];
-    size_t len = redis_put_digits(text, place);
-    return arena_copy(&ledger->texts, span_of(text, len));
-}
 
 place_number redis_place_parse(struct span text)
 {
@@ -28,7 +20,7 @@ int redis_name_of(struct redis_ledger *ledger, struct span id, place_number plac
     if (!err)
         err = buf_add(buf, "", 1);
     if (!err)
-        err = buf_add_span(buf, redis_place_text(ledger, place));
+        err = buf_add_span(buf, redis_text_of(place));
     *ret = buf_span(buf);
     return err;
 }
@@ -136,7 +128,7 @@ static int realm_add(struct ledger *base, struct span name, struct ledger_realm 
     ledger->realm_name = name;
     return err ? err
                : redis_view_set(ledger->view, redis_key_shard(ledger->view, "realms"), name,
-                                redis_place_text(ledger, ret->place));
+                                redis_text_of(ret->place));
 }
 
 static int visit_lost(struct span name, struct event_id cursor, ledger_lost_visitor visit,
@@ -183,7 +175,6 @@ void redis_ledger_init(struct redis_ledger *ledger, struct redis_view *view,
 {
     *ledger = (struct redis_ledger){.view = view, .settings = settings, .places = places};
     buf_init(&ledger->scratch, SCRATCH_BYTES_MAX);
-    arena_init(&ledger->texts, TEXTS_BYTES_MAX);
     add_realms(&ledger->ops);
     redis_ledger_add_rooms(&ledger->ops);
     redis_ledger_add_users(&ledger->ops);
@@ -206,5 +197,4 @@ void redis_ledger_fini(struct redis_ledger *ledger)
     redis_known_free(ledger);
     redis_ledger_forget(ledger);
     buf_fini(&ledger->scratch);
-    arena_fini(&ledger->texts);
 }

@@ -19,12 +19,10 @@ int redis_marker_get(struct redis_ledger *ledger, place_number room, place_numbe
                      struct ledger_marker *ret)
 {
     struct ledger_marker marker = {.mentions = -1};
-    struct span name = redis_place_text(ledger, user);
+    struct span name = redis_text_of(user);
     struct span value = {NULL, 0}, moved = {NULL, 0};
     uint64_t moved_ms = 0;
     int missed = 0;
-    if (!name.data)
-        return ERR_MEMORY;
     int err = ledger_put_off(
         redis_view_get_loose(ledger->view, redis_room_key(ledger, room, "markers"), name, &value),
         &missed);
@@ -60,11 +58,9 @@ static int marker_put(struct ledger *base, place_number room, place_number user,
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
     struct redis_key *markers = redis_room_key(ledger, room, "markers");
-    struct span name = redis_place_text(ledger, user), was;
+    struct span name = redis_text_of(user), was;
     bool is_pending = redis_is_pending(marker->read);
     uint64_t ordinal = is_pending ? REDIS_PENDING_ORDINAL + marker->read.seq : marker->ordinal;
-    if (!name.data)
-        return ERR_MEMORY;
     int err = is_pending ? 0 : redis_view_get(ledger->view, markers, name, &was);
     struct buf *value = redis_scratch(ledger);
     if (!err)
@@ -258,10 +254,8 @@ static int erased_count(struct ledger *base, place_number room, uint64_t node, u
 
 int redis_marker_remove(struct redis_ledger *ledger, place_number room, place_number user)
 {
-    struct span name = redis_place_text(ledger, user);
+    struct span name = redis_text_of(user);
     struct bounds bounds;
-    if (!name.data)
-        return ERR_MEMORY;
     int err = redis_view_unset(ledger->view, redis_room_key(ledger, room, "markers"), name);
     if (!err)
         err = redis_view_unset(ledger->view, redis_room_key(ledger, room, "moved"), name);

@@ -38,7 +38,7 @@ static int count_change(struct redis_ledger *ledger, struct redis_key *state, co
     if (count + by < 0)
         return ERR_CORRUPT;
     return redis_view_set(ledger->view, state, span_text(field),
-                          redis_place_text(ledger, (place_number)(count + by)));
+                          redis_text_of((place_number)(count + by)));
 }
 
 /* -- records -------------------------------------------------------------------------------- */
@@ -60,7 +60,7 @@ static int get(struct redis_ledger *ledger, place_number room, place_number user
 {
     struct span value;
     int err = redis_view_get(ledger->view, room_key(ledger, room, "members"),
-                             redis_place_text(ledger, user), &value);
+                             redis_text_of(user), &value);
     if (err || !value.data)
         return err ? err : ERR_NOT_FOUND;
     return unpack(value, user, ret);
@@ -90,7 +90,7 @@ static int put(struct redis_ledger *ledger, place_number room, const struct ledg
         err = redis_pack_number(buf, member->notify);
     return err ? err
                : redis_view_set(ledger->view, room_key(ledger, room, "members"),
-                                redis_place_text(ledger, member->user), buf_span(buf));
+                                redis_text_of(member->user), buf_span(buf));
 }
 
 /* The names by which user and room find one another. */
@@ -159,7 +159,7 @@ static int member_remove(struct ledger *base, place_number room, place_number us
     err = redis_marker_remove(ledger, room, user);
     return err ? err
                : redis_view_unset(ledger->view, room_key(ledger, room, "members"),
-                                  redis_place_text(ledger, user));
+                                  redis_text_of(user));
 }
 
 /* -- lists ---------------------------------------------------------------------------------- */

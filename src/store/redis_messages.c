@@ -52,8 +52,7 @@ static int message_find_repeat(struct ledger *base, place_number room, struct sp
 static struct redis_key *sent_key(struct redis_ledger *ledger, place_number room,
                                   place_number sender)
 {
-    struct span name = redis_place_text(ledger, sender);
-    return name.data ? redis_key_named(ledger->view, 'p', room, "sent", name) : NULL;
+    return redis_key_named(ledger->view, 'p', room, "sent", redis_text_of(sender));
 }
 
 static int visit_sent(struct redis_ledger *ledger, place_number sender, place_number room,

@@ -46,14 +46,14 @@ static int subscription_put(struct ledger *base, place_number user, place_number
     int err = redis_user_id(ledger, target, &realm, &id);
     return err ? err
                : redis_view_set(ledger->view, subscriptions_of(ledger, user),
-                                redis_place_text(ledger, target), id);
+                                redis_text_of(target), id);
 }
 
 static int subscription_remove(struct ledger *base, place_number user, place_number target)
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
     return redis_view_unset(ledger->view, subscriptions_of(ledger, user),
-                            redis_place_text(ledger, target));
+                            redis_text_of(target));
 }
 
 static int subscription_find(struct ledger *base, place_number user, place_number target)
@@ -61,7 +61,7 @@ static int subscription_find(struct ledger *base, place_number user, place_numbe
     struct redis_ledger *ledger = redis_ledger_of(base);
     struct span value;
     int err = redis_view_get(ledger->view, subscriptions_of(ledger, user),
-                             redis_place_text(ledger, target), &value);
+                             redis_text_of(target), &value);
     return err || value.data ? err : ERR_NOT_FOUND;
 }
 

@@ -148,7 +148,7 @@ static int room_add(struct ledger *base, place_number realm, const struct room_i
     int err = redis_place_next(ledger, ret);
     if (!err)
         err = redis_view_set(ledger->view, redis_key_of(ledger->view, 'r', realm, "rooms"),
-                             info->id, redis_place_text(ledger, *ret));
+                             info->id, redis_text_of(*ret));
     if (!err)
         err = redis_view_set(ledger->view, state_of(ledger, *ret), span_text("c"), span_text("0"));
     return err ? err : put_info(ledger, realm, *ret, info);
@@ -175,7 +175,7 @@ int redis_doomed(struct redis_ledger *ledger, place_number realm, place_number r
     *ret = EVENT_ID_NONE;
     int err = redis_view_whole(ledger->view, doomed);
     if (!err)
-        err = redis_view_get_loose(ledger->view, doomed, redis_place_text(ledger, room), &value);
+        err = redis_view_get_loose(ledger->view, doomed, redis_text_of(room), &value);
     return err || !value.data ? err : redis_parse_id(value, ret);
 }
 
@@ -186,7 +186,7 @@ static int doom(struct redis_ledger *ledger, place_number realm, place_number ro
     int err = redis_put_id(&ledger->scratch, until);
     return err ? err
                : redis_view_set(ledger->view, redis_key_of(ledger->view, 'r', realm, "doomed"),
-                                redis_place_text(ledger, room), buf_span(&ledger->scratch));
+                                redis_text_of(room), buf_span(&ledger->scratch));
 }
 
 static int remove_members(struct redis_ledger *ledger, place_number realm, place_number room,

@@ -53,7 +53,7 @@ static int get_open(struct redis_ledger *ledger, place_number user, place_number
 {
     struct span value;
     int err =
-        redis_view_get(ledger->view, open_of(ledger, user), redis_place_text(ledger, room), &value);
+        redis_view_get(ledger->view, open_of(ledger, user), redis_text_of(room), &value);
     if (err || !value.data)
         return err ? err : ERR_NOT_FOUND;
     return redis_parse_id(value, ret);
@@ -66,7 +66,7 @@ static int tenure_open(struct ledger *base, place_number user, place_number room
     ledger->scratch.len = 0;
     int err = redis_put_id(&ledger->scratch, from);
     return err ? err
-               : redis_view_set(ledger->view, open_of(ledger, user), redis_place_text(ledger, room),
+               : redis_view_set(ledger->view, open_of(ledger, user), redis_text_of(room),
                                 buf_span(&ledger->scratch));
 }
 
@@ -79,7 +79,7 @@ static int tenure_close(struct ledger *base, place_number user, place_number roo
     int err = get_open(ledger, user, room, &tenure.from);
     if (err)
         return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
-    err = redis_view_unset(ledger->view, open_of(ledger, user), redis_place_text(ledger, room));
+    err = redis_view_unset(ledger->view, open_of(ledger, user), redis_text_of(room));
     if (!err)
         err = closed_name(ledger, &tenure, &name);
     return err ? err : redis_view_name_add(ledger->view, closed_of(ledger, user), name);

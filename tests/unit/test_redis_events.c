@@ -163,10 +163,19 @@ static void compare(struct world *world)
 static int set_up_users(void *context, struct redis_view *view)
 {
     struct world *world = context;
+    struct buf value;
     int err = 0;
-    for (int i = 0; i < USERS && !err; i++)
-        err = redis_view_set(view, redis_key_of(view, 'u', world->users[i], "state"),
-                             span_text("i"), span_text(step_users[i]));
+    buf_init(&value, 1000);
+    for (int i = 0; i < USERS && !err; i++) {
+        value.len = 0;
+        err = redis_pack_number(&value, world->realm);
+        if (!err)
+            err = redis_pack_text(&value, span_text(step_users[i]));
+        if (!err)
+            err = redis_view_set(view, redis_key_of(view, 'u', world->users[i], "state"),
+                                 span_text("i"), buf_span(&value));
+    }
+    buf_fini(&value);
     return err;
 }
 
