@@ -96,7 +96,9 @@ void redis_shard_serve(struct redis_shard *shard);
 
 /* redis_reading.c: an open, a page, history or a read; owned by it from here on. */
 void redis_reading_start(struct redis_work *work);
-/* redis_committing.c: makes and sends batches of what stands in the lists of the shard. */
+/* redis_committing.c: an append, which goes into one of the lists of its shard. */
+void redis_committing_start(struct redis_work *work);
+/* Makes and sends batches of what stands in the lists of the shard. */
 void redis_committing_serve(struct redis_shard *shard);
 /* The shard is begun again: what became of batches is asked by sending them again, and those that
  * waited for place numbers go on. */

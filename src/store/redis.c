@@ -149,7 +149,7 @@ static void serve_waiting(struct redis_shard *shard)
         struct redis_work *work = container_of(member, struct redis_work, member);
         member = list_next(&shard->waiting, member);
         if (work->request->kind == REDIS_ASK_APPEND) {
-            list_append(&shard->guessed, &work->member);
+            redis_committing_start(work);
         } else if (shard->journal->readings < REDIS_READINGS_MAX) {
             link_remove(&work->member);
             redis_reading_start(work);

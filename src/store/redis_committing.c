@@ -71,7 +71,7 @@ static bool may_guess(const struct redis_work *work)
     return true;
 }
 
-/* Where what is not done yet is run next. */
+/* To where what is not done yet is run next. */
 static void put_back(struct redis_work *work)
 {
     list_append(may_guess(work) ? &work->shard->guessed : &work->shard->fresh, &work->member);
@@ -444,32 +444,37 @@ static void batch_step(struct batch *batch)
 
 /* -- serving -------------------------------------------------------------------------------- */
 
-static void serve_list(struct redis_shard *shard, struct list *list, bool guessed)
+static bool may_serve(const struct redis_shard *shard, const struct list *list)
 {
-    while (!list_is_empty(list) && shard->batches < REDIS_BATCHES_MAX &&
-           shard->state == REDIS_SHARD_BEGUN) {
+    return !list_is_empty(list) && shard->batches < REDIS_BATCHES_MAX &&
+           shard->state == REDIS_SHARD_BEGUN;
+}
+
+/* Returns false when there is no memory for a batch: what waits is swept. */
+static bool serve_list(struct redis_shard *shard, struct list *list, bool guessed)
+{
+    while (may_serve(shard, list)) {
         struct batch *batch = batch_new(shard, guessed);
         if (!batch)
-            return;
+            return false;
         batch_fill(batch, list);
         batch_step(batch);
     }
+    return true;
 }
 
+/* What was guessed wrongly goes on as fresh. */
 void redis_committing_serve(struct redis_shard *shard)
 {
-    struct link *member;
-    /* Those that nobody may guess are moved behind what is fetched. */
-    struct list checked;
-    list_init(&checked);
-    while ((member = list_first(&shard->guessed))) {
-        struct redis_work *work = container_of(member, struct redis_work, member);
-        list_append(may_guess(work) ? &checked : &shard->fresh, member);
-    }
-    while ((member = list_first(&checked)))
-        list_append(&shard->guessed, member);
-    serve_list(shard, &shard->fresh, false);
-    serve_list(shard, &shard->guessed, true);
+    do {
+        if (!serve_list(shard, &shard->fresh, false) || !serve_list(shard, &shard->guessed, true))
+            return;
+    } while (may_serve(shard, &shard->fresh));
+}
+
+void redis_committing_start(struct redis_work *work)
+{
+    put_back(work);
 }
 
 void redis_committing_repeat(struct redis_shard *shard)
