@@ -190,8 +190,8 @@ static int run_work(struct batch *batch, int at, int64_t now_ms)
             err = carry_out(batch, work, command, now_ms);
         if (!err && is_mere_guess(batch, work, command)) {
             redis_view_abandon_command(batch->view);
-            work->stale = true;
-            return 0;
+            work->stale |= !missed;
+            return missed;
         }
         if (err) {
             redis_view_abandon_command(batch->view);
