@@ -32,6 +32,7 @@ struct batch {
     bool guessed, sent;
     bool starves; /* the node has no place numbers left */
     int rounds;
+    int64_t now_ms;      /* of all its runs, since they must ask for the same */
     int64_t until_ms;    /* clock_now_ms(): the latest that any of its works can wait */
     int64_t deadline_ms; /* the same by the clock of Redis */
     int64_t sent_us;
@@ -100,6 +101,7 @@ static struct batch *batch_new(struct redis_shard *shard, bool guessed)
     }
     redis_view_know_new(batch->view, &batch->given);
     batch->shard = shard;
+    batch->now_ms = redis_now_ms(journal);
     batch->guessed = guessed;
     snprintf(batch->name, sizeof(batch->name), "%016llx-%llu", (unsigned long long)journal->boot,
              (unsigned long long)++journal->batch_last);
@@ -261,7 +263,7 @@ static bool run(struct batch *batch)
         redis_view_restart(batch->view);
         redis_ledger_init(&ledger, batch->view, journal->settings, &shard->places);
         ledger.given = &batch->given;
-        ledger.now_ms = redis_now_ms(journal);
+        ledger.now_ms = batch->now_ms;
         journal->apply.ledger = &ledger.ledger;
         whole = run_works(batch, &ledger, &failed);
         journal->apply.ledger = NULL;

@@ -11,6 +11,7 @@
 struct reading {
     struct redis_work *work;
     struct redis_view *view;
+    int64_t now_ms; /* of all its runs, since they must ask for the same */
     int rounds;
 };
 
@@ -51,7 +52,7 @@ static int run(struct reading *reading, struct ledger *ledger, bool *ret_note_de
 {
     struct journal_request *request = reading->work->request;
     struct redis_journal *journal = reading->work->shard->journal;
-    int64_t now_ms = redis_now_ms(journal);
+    int64_t now_ms = reading->now_ms;
     *ret_note_device = false;
     switch (request->kind) {
     case REDIS_ASK_OPEN:
@@ -119,7 +120,7 @@ static void reading_step(struct reading *reading)
     bool device;
     redis_view_restart(reading->view);
     redis_ledger_init(&ledger, reading->view, shard->journal->settings, &shard->places);
-    ledger.now_ms = redis_now_ms(shard->journal);
+    ledger.now_ms = reading->now_ms;
     int err = run(reading, &ledger.ledger, &device);
     redis_ledger_fini(&ledger);
     bool missing = redis_view_missing(reading->view) > 0;
@@ -147,6 +148,7 @@ void redis_reading_start(struct redis_work *work)
         return;
     }
     reading->work = work;
+    reading->now_ms = redis_now_ms(work->shard->journal);
     work->shard->journal->readings++;
     reading_step(reading);
 }

@@ -181,6 +181,17 @@ static bool has_followed(struct play *play, struct event_id id)
     return has;
 }
 
+void play_wait_followed(struct play *play, struct event_id id)
+{
+    for (int64_t until_ms = clock_now_ms() + WAIT_MS_MAX; !has_followed(play, id);) {
+        if (event_id_is_none(id))
+            return;
+        if (clock_now_ms() > until_ms)
+            fail_msg("%s: the follower was not told", play->url);
+        usleep(100);
+    }
+}
+
 /* Where it is told by tailing, the answer may come first. */
 static void wait_followed(struct play *play, const struct journal_append *append)
 {
@@ -191,13 +202,7 @@ static void wait_followed(struct play *play, const struct journal_append *append
             event_id_compare(outcome->head, last) > 0)
             last = outcome->head;
     }
-    for (int64_t until_ms = clock_now_ms() + WAIT_MS_MAX; !has_followed(play, last);) {
-        if (event_id_is_none(last))
-            return;
-        if (clock_now_ms() > until_ms)
-            fail_msg("%s: the follower was not told", play->url);
-        usleep(100);
-    }
+    play_wait_followed(play, last);
 }
 
 void play_append(struct play *play, struct journal_append *append)

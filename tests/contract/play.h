@@ -65,6 +65,8 @@ void play_wait(struct play *play, struct mailbox *home, const int *done);
 struct outcome play_do(struct play *play, struct command *command);
 /* Several at once; `append` is the caller's to finish. */
 void play_append(struct play *play, struct journal_append *append);
+/* Until the follower was told of that event, or of one above it; 0-0: of none. */
+void play_wait_followed(struct play *play, struct event_id id);
 struct command play_command(enum command_kind kind, const char *user, const char *room);
 int play_put_room(struct play *play, const char *user, const char *room, enum room_kind kind);
 int play_delete_room(struct play *play, const char *user, const char *room);
