@@ -37,7 +37,7 @@ struct redis_slots {
 struct redis_value {
     bool is_text, is_sum;
     int64_t by;
-    struct span text; /* data NULL: absent; behind a byte `=`, see redis_keep_value */
+    struct span text; /* data NULL: absent */
 };
 
 struct redis_written {
@@ -134,7 +134,7 @@ struct redis_check {
     struct redis_check *next;
     char verb;
     struct redis_key *key;
-    struct redis_field *field; /* G */
+    struct redis_field *field; /* G, g */
     struct span from, to;      /* N, R */
     int limit;
     bool descending;
@@ -201,8 +201,7 @@ struct redis_view {
 /* Memory. NULL: redis_view_failed says why. */
 void *redis_facts_alloc(struct redis_view *view, size_t len);
 void *redis_run_alloc(struct redis_view *view, size_t len);
-/* A copy of a value with a byte `=` before it, as checks have it; an absent one stays so. False:
- * out of memory. */
+/* A copy of a value; an absent one stays so. False: out of memory. */
 bool redis_keep_value(struct redis_view *view, bool in_facts, struct span value, struct span *ret);
 /* A copy. data NULL: out of memory, if `text` has any. */
 struct span redis_facts_copy(struct redis_view *view, struct span text);

@@ -95,17 +95,8 @@ struct span redis_run_copy(struct redis_view *view, struct span text)
 
 bool redis_keep_value(struct redis_view *view, bool in_facts, struct span value, struct span *ret)
 {
-    if (!value.data) {
-        *ret = value;
-        return true;
-    }
-    char *data =
-        in_facts ? redis_facts_alloc(view, value.len + 2) : redis_run_alloc(view, value.len + 2);
-    if (!data)
-        return false;
-    data[0] = '=';
-    *ret = copy_into(data + 1, value);
-    return true;
+    *ret = in_facts ? redis_facts_copy(view, value) : redis_run_copy(view, value);
+    return ret->data || !value.data;
 }
 
 struct redis_slot *redis_slots_first(const struct redis_slots *slots, uint64_t hash)

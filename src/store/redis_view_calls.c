@@ -169,17 +169,31 @@ static int number_command_keys(struct redis_view *view, const struct redis_comma
     return err;
 }
 
+/* The verb, with a star when one of the texts has a mark. */
+static int add_marked(struct redis_view *view, char verb, const struct span *texts, int count)
+{
+    static const char verbs[] = "A*D*E*G*H*N*P*Q*R*S*U*X*Z*g*z*";
+    struct redis_mark mark;
+    bool has_marks = false;
+    for (int i = 0; i < count && !has_marks; i++)
+        has_marks = redis_find_mark(texts[i], &mark);
+    return add(view, span_of(strchr(verbs, verb), has_marks ? 2 : 1));
+}
+
 static int add_check(struct redis_view *view, const struct redis_check *check)
 {
-    int err = add_verb(view, &check->verb);
-    if (check->verb == 'P')
-        return err ? err : add_number(view, 1);
-    if (!err && check->verb != 'E')
+    struct span texts[] = {check->field ? check->field->name : check->from, check->to, check->was};
+    int err = add_marked(view, check->verb, texts, array_count(texts));
+    if (!err && check->key)
         err = add(view, check->key->index);
     switch (check->verb) {
+    case 'P':
+        return err;
     case 'E':
     case 'H':
         return err ? err : add_number(view, check->number);
+    case 'g':
+        return err ? err : add(view, check->field->name);
     case 'G':
         if (!err)
             err = add(view, check->field->name);
@@ -206,7 +220,9 @@ static int add_event(struct redis_view *view, int index)
         span_text(event->raises_ordinal ? "1" : "0"),
         event->realm_name,
     };
-    int err = add_number(view, (uint64_t)index);
+    int err = add_marked(view, 'E', &event->meta, 1);
+    if (!err)
+        err = add_number(view, (uint64_t)index);
     for (size_t i = 0; i < array_count(texts) && !err; i++)
         err = add(view, texts[i]);
     if (!err)
@@ -217,12 +233,12 @@ static int add_event(struct redis_view *view, int index)
 
 static int add_write(struct redis_view *view, const struct redis_write *write)
 {
-    int err = add_verb(view, &write->verb);
-    if (err)
-        return err;
     if (write->verb == 'E')
         return add_event(view, write->event);
-    err = add(view, write->key->index);
+    struct span texts[] = {write->field ? write->field->name : write->a, write->a, write->b};
+    int err = add_marked(view, write->verb, texts, array_count(texts));
+    if (!err)
+        err = add(view, write->key->index);
     if (!err && write->field)
         err = add(view, write->field->name);
     if (!err && write->a.data)

@@ -114,7 +114,7 @@ static void learn_failure(struct redis_view *view, const struct redis_command *c
     const struct redis_check *check = command->checks;
     for (int i = 1; i < failed; i++)
         check = check->next;
-    if (check->verb == 'G')
+    if (check->field)
         forget(view, check->field);
 }
 

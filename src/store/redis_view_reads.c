@@ -92,11 +92,12 @@ static int check_add(struct redis_view *view, struct redis_field *field)
         err = redis_need_marks(view, field->name);
     if (!err)
         err = redis_need_marks(view, was);
-    struct redis_check *check = err ? NULL : redis_check_add(view, 'G', field->key);
+    struct redis_check *check =
+        err ? NULL : redis_check_add(view, was.data ? 'G' : 'g', field->key);
     if (!check)
         return err ? err : redis_view_failed(view);
     check->field = field;
-    check->was = was.data ? span_of(was.data - 1, was.len + 1) : span_text("-");
+    check->was = was;
     return 0;
 }
 

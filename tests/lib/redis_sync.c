@@ -59,10 +59,10 @@ void redis_sync_live(struct redis_sync *sync, const char *life, int64_t skew_ms)
 {
     redisReply *reply = checked(
         sync,
-        redisCommand(sync->redis,
-                     "EVALSHA %s 2 tidings:{s%d}/state tidings:{s%d}/journal %s %lld 0", /* places */
-                     sync->scripts[REDIS_SYNC_LIFE], sync->shard, sync->shard, life,
-                     (long long)skew_ms));
+        redisCommand(
+            sync->redis,
+            "EVALSHA %s 2 tidings:{s%d}/state tidings:{s%d}/journal %s %lld 0", /* places */
+            sync->scripts[REDIS_SYNC_LIFE], sync->shard, sync->shard, life, (long long)skew_ms));
     assert_int_equal(reply->type, REDIS_REPLY_ARRAY);
     sync->now_ms = reply->element[0]->integer;
     snprintf(sync->life, sizeof(sync->life), "%s", life);

@@ -201,6 +201,7 @@ UNUSED static int event(const char *meta, bool raises)
         .bodies = redis_key_of(view, 'p', 2, "bodies"),
         .body = S("body"),
         .room = redis_key_of(view, 'p', 2, "state"),
+        .members = -1,
         .raises_ordinal = raises,
         .realm_name = S("acme"),
     };

@@ -24,6 +24,7 @@ static int realm_event(void *context, struct redis_view *v)
         .meta = S("realm"),
         .bodies = bodies,
         .body = S("to all"),
+        .members = -1,
         .realm_name = S("acme"),
     };
     return redis_view_event(view, &event);
