@@ -9,6 +9,8 @@
  *                                          highest place handed out
  *        journal                           stream that nodes tail, kept `journal.tail_window`
  *        realms                            name -> place
+ *        doomed                            place of a large room that was deleted, until it is
+ *                                          swept -> id at which it was
  *        done/<period>                     outcomes of commits, for those that repeat one
  *
  *        Fields of `state` are plain: an id, a decimal number, or as said.
@@ -18,7 +20,6 @@
  *        r/<p>/users      user id -> place, acked, acked at, name, data
  *        r/<p>/rooms      room id -> place, of those that are not deleted
  *        r/<p>/direct     `a/b` (places, the lower first) -> place of the room
- *        r/<p>/doomed     place of a large room that was deleted -> id at which it was
  *        r/<p>/lost       names: before, after of intervals in which entries may have been lost
  *
  *        p/<p>/state      i info (realm, id, kind, … packed), o ordinal, t trimmed ordinal,
@@ -53,14 +54,14 @@
  *        u/<p>/state      i realm and user id, n rooms, g gone, p presence (choice, seen, activity)
  *        u/<p>/wrote      place of the room -> nothing: where the user has sent messages
  *        u/<p>/rooms      names: room id NUL place
- *        u/<p>/open       place of the room -> from  u/<p>/closed  names: until, room, from
+ *        u/<p>/open       place of the room -> from  u/<p>/closed  names: until, room `/` from
  *        u/<p>/devices    device -> cursor, used at
  *        u/<p>/subscriptions  place -> user id
  *        u/<p>/blocks     place -> at, user id       u/<p>/blocked  names: user id NUL place
  *
- *        A room that is deleted keeps its state and events. If it is large its members are not
- *        touched: it is *doomed*, their memberships end at the id that says so, and are passed
- *        over by readers.
+ *        A room that is deleted keeps its state and events. If it is large it is *doomed*: what
+ *        stands of it at its members (rooms, open, n) is passed over by readers, as ended at the
+ *        id that says so, and swept bit by bit, by its names, which stay until then.
  * Floor: store. One thread. Borrows the view. */
 #ifndef TIDINGS_STORE_REDIS_LEDGER_H
 #define TIDINGS_STORE_REDIS_LEDGER_H
@@ -160,9 +161,24 @@ MUST_CHECK int redis_room_id(struct redis_ledger *ledger, place_number room,
 /* A room that is deleted is no direct one any more. */
 MUST_CHECK int redis_direct_remove(struct redis_ledger *ledger, place_number realm,
                                    place_number room);
-/* Was the room doomed, and at which id? 0-0: it was not. */
-MUST_CHECK int redis_doomed(struct redis_ledger *ledger, place_number realm, place_number room,
-                            struct event_id *ret);
+/* Up to so many members a room that is deleted takes leave of each; a larger one is doomed. */
+#define REDIS_MEMBERS_PARTED_MAX 500
+/* Memberships of a doomed room that end in one sweep. */
+#define REDIS_MEMBERS_SWEPT_MAX 100
+/* Is the room doomed, and since which id? 0-0: it is not, or has been swept. */
+MUST_CHECK int redis_doomed(struct redis_ledger *ledger, place_number room, struct event_id *ret);
+/* In how many doomed rooms that are not swept yet was the user, and `other` too unless it is 0? */
+MUST_CHECK int redis_doomed_count(struct redis_ledger *ledger, place_number user,
+                                  place_number other, int64_t *ret);
+/* Ends some of the memberships of a doomed room, as a command of its own; `*ret_more`: there are
+ * others. */
+MUST_CHECK int redis_doomed_sweep(struct redis_ledger *ledger, bool *ret_more);
+/* What stands of a membership at the user, but for the tenure, goes. */
+MUST_CHECK int redis_member_part(struct redis_ledger *ledger, place_number room,
+                                 struct span room_id, place_number user);
+/* Since when the user is in the room. ERR_NOT_FOUND. */
+MUST_CHECK int redis_tenure_find(struct redis_ledger *ledger, place_number user,
+                                 place_number room, struct event_id *ret);
 
 /* Keys of a place. */
 struct redis_key *redis_room_key(struct redis_ledger *ledger, place_number room, const char *what);

@@ -130,9 +130,9 @@ MUST_CHECK int redis_view_names(struct redis_view *view, struct redis_key *names
 /* How many there are; loose. Names that this view adds or removes are not counted in or out. */
 MUST_CHECK int redis_view_count_names(struct redis_view *view, struct redis_key *names,
                                       struct span after, struct span before, uint64_t *ret);
-/* Is anybody in both? Loose, as it was fetched. */
-MUST_CHECK int redis_view_share_names(struct redis_view *view, struct redis_key *a,
-                                      struct redis_key *b, bool *ret);
+/* How many are in both? Loose, as it was fetched. */
+MUST_CHECK int redis_view_count_shared(struct redis_view *view, struct redis_key *a,
+                                       struct redis_key *b, uint64_t *ret);
 /* Entries of a stream. Checked (by their ids) unless `loose`. */
 MUST_CHECK int redis_view_entries(struct redis_view *view, struct redis_key *stream,
                                   const struct redis_range *range, bool loose,

@@ -1,5 +1,3 @@
-#include <stdio.h>
-
 #include "base/err.h"
 #include "store/redis_ledger.h"
 
@@ -28,8 +26,8 @@ static int get(struct redis_ledger *ledger, place_number room, place_number user
                struct ledger_ban *ret)
 {
     struct span value;
-    int err = redis_view_get(ledger->view, key_of(ledger, room, "bans"),
-                             redis_text_of(user), &value);
+    int err =
+        redis_view_get(ledger->view, key_of(ledger, room, "bans"), redis_text_of(user), &value);
     if (err || !value.data)
         return err ? err : ERR_NOT_FOUND;
     return unpack(value, user, ret);
@@ -48,20 +46,18 @@ static int ban_find(struct ledger *base, place_number room, place_number user,
 static int end_name(struct redis_ledger *ledger, int64_t until_ms, place_number user,
                     struct span *ret)
 {
-    char text[UNTIL_DIGITS + REDIS_DIGITS_MAX + 1];
-    snprintf(text, sizeof(text), "%0*llx%llu", UNTIL_DIGITS, (unsigned long long)until_ms,
-             (unsigned long long)user);
-    ledger->scratch.len = 0;
-    int err = buf_add_text(&ledger->scratch, text);
-    *ret = buf_span(&ledger->scratch);
+    struct buf *name = redis_scratch(ledger);
+    int err = buf_format(name, "%0*llx%llu", UNTIL_DIGITS, (unsigned long long)until_ms,
+                         (unsigned long long)user);
+    *ret = buf_span(name);
     return err;
 }
 
 static int forget(struct redis_ledger *ledger, place_number room, const struct ledger_ban *ban)
 {
     struct span name;
-    int err = redis_view_unset(ledger->view, key_of(ledger, room, "bans"),
-                               redis_text_of(ban->user));
+    int err =
+        redis_view_unset(ledger->view, key_of(ledger, room, "bans"), redis_text_of(ban->user));
     if (!err)
         err = redis_name_of(ledger, ban->user_id, ban->user, &name);
     if (!err)
@@ -109,7 +105,6 @@ static int forget_passed(struct redis_ledger *ledger, place_number room, int64_t
 static int pack(struct buf *buf, const struct ledger_ban *ban, struct span by_id,
                 struct span user_id)
 {
-    buf->len = 0;
     int err = redis_pack_number(buf, (uint64_t)ban->until_ms);
     if (!err)
         err = redis_pack_number(buf, (uint64_t)ban->banned_at_ms);
@@ -126,10 +121,11 @@ static int put(struct redis_ledger *ledger, place_number room, const struct ledg
                struct span by_id, struct span user_id)
 {
     struct span name;
-    int err = pack(&ledger->scratch, ban, by_id, user_id);
+    struct buf *value = redis_scratch(ledger);
+    int err = pack(value, ban, by_id, user_id);
     if (!err)
-        err = redis_view_set(ledger->view, key_of(ledger, room, "bans"),
-                             redis_text_of(ban->user), buf_span(&ledger->scratch));
+        err = redis_view_set(ledger->view, key_of(ledger, room, "bans"), redis_text_of(ban->user),
+                             buf_span(value));
     if (!err)
         err = redis_name_of(ledger, user_id, ban->user, &name);
     if (!err)
@@ -159,11 +155,11 @@ static int ban_put(struct ledger *base, place_number room, const struct ledger_b
     return put(ledger, room, ban, by_id, user_id);
 }
 
-/* The ban with the name and data of the user; `*ret_holds` false: it has passed. */
+/* The ban of that name, with the name and data of the user. ERR_NOT_FOUND: it has passed. */
 static int describe(struct redis_ledger *ledger, place_number realm, place_number room,
-                    struct span name, int64_t now_ms, struct ledger_ban *ret, bool *ret_holds)
+                    struct span name, int64_t now_ms, struct ledger_ban *ret)
 {
-    struct redis_user user = {0};
+    struct redis_user user;
     struct span id;
     place_number place;
     int missed = 0;
@@ -176,8 +172,7 @@ static int describe(struct redis_ledger *ledger, place_number realm, place_numbe
         return err == ERR_NOT_FOUND ? ERR_CORRUPT : err ? err : missed;
     ret->name = user.user.name;
     ret->data = user.user.data;
-    *ret_holds = ledger_ban_holds(ret, now_ms);
-    return 0;
+    return ledger_ban_holds(ret, now_ms) ? 0 : ERR_NOT_FOUND;
 }
 
 /* More names are read for those that have passed. */
@@ -185,32 +180,32 @@ static int bans(struct ledger *base, place_number room, struct span from, int64_
                 ledger_ban_visitor visit, void *context)
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
-    const struct span *names;
+    const struct span *names = NULL;
     struct span after, id;
-    place_number realm, place;
-    int missed = 0, left = limit, count;
-    int err = redis_room_id(ledger, room, &realm, &id);
-    while (!err && left > 0) {
-        int wanted = left;
+    place_number realm = 0;
+    int missed = 0, left = limit, count = 0, wanted;
+    int err = ledger_put_off(redis_room_id(ledger, room, &realm, &id), &missed);
+    if (!err)
         err = redis_name_after(ledger, from, &after);
+    do {
+        wanted = left;
         if (!err)
-            err = redis_view_names(ledger->view, key_of(ledger, room, "banned"), after,
-                                   (struct span){NULL, 0}, wanted, false, true, &names, &count);
-        for (int i = 0; i < count && !err; i++) {
+            err = ledger_put_off(redis_view_names(ledger->view, key_of(ledger, room, "banned"),
+                                                  after, (struct span){NULL, 0}, wanted, false,
+                                                  true, &names, &count),
+                                 &missed);
+        for (int i = 0; i < count && !err && realm; i++) {
             struct ledger_ban ban;
-            bool holds = false;
-            err = redis_name_cut(names[i], &from, &place);
-            if (!err)
-                err = ledger_put_off(describe(ledger, realm, room, names[i], now_ms, &ban, &holds),
-                                     &missed);
-            if (err || !holds || missed)
-                continue;
-            left--;
-            err = visit(context, &ban);
+            err = ledger_put_off(describe(ledger, realm, room, names[i], now_ms, &ban), &missed);
+            if (!err && !missed) {
+                left--;
+                err = visit(context, &ban);
+            }
+            err = err == ERR_NOT_FOUND ? 0 : err;
         }
-        if (!err && (count < wanted || missed))
-            break;
-    }
+        if (!err && count > 0)
+            after = names[count - 1];
+    } while (!err && !missed && left > 0 && count == wanted);
     return err ? err : missed;
 }
 

@@ -44,14 +44,14 @@ static int direct_add(struct ledger *base, place_number a, place_number b, place
         err = redis_view_set(ledger->view, direct_of(ledger, realm), pair_of(a, b, pair),
                              redis_text_of(room));
     return err ? err
-               : redis_view_set(ledger->view, redis_key_of(ledger->view, 'p', room, "state"),
-                                span_text("d"), pair_of(a, b, pair));
+               : redis_view_set(ledger->view, redis_room_key(ledger, room, "state"), span_text("d"),
+                                pair_of(a, b, pair));
 }
 
 /* Data NULL: it is no direct room. */
 static int pair_get(struct redis_ledger *ledger, place_number room, struct span *ret)
 {
-    struct redis_key *state = redis_key_of(ledger->view, 'p', room, "state");
+    struct redis_key *state = redis_room_key(ledger, room, "state");
     int err = redis_view_whole(ledger->view, state);
     return err ? err : redis_view_get(ledger->view, state, span_text("d"), ret);
 }
@@ -64,7 +64,7 @@ int redis_direct_remove(struct redis_ledger *ledger, place_number realm, place_n
         return err;
     err = redis_view_unset(ledger->view, direct_of(ledger, realm), pair);
     return err ? err
-               : redis_view_unset(ledger->view, redis_key_of(ledger->view, 'p', room, "state"),
+               : redis_view_unset(ledger->view, redis_room_key(ledger, room, "state"),
                                   span_text("d"));
 }
 
@@ -98,8 +98,7 @@ static int block_find(struct ledger *base, place_number blocker, place_number us
     struct redis_ledger *ledger = redis_ledger_of(base);
     struct span value;
     uint64_t at_ms;
-    int err = redis_view_get(ledger->view, blocks_of(ledger, blocker),
-                             redis_text_of(user), &value);
+    int err = redis_view_get(ledger->view, blocks_of(ledger, blocker), redis_text_of(user), &value);
     if (err || !value.data)
         return err ? err : ERR_NOT_FOUND;
     err = span_to_number(value, INT64_MAX, &at_ms);
@@ -125,7 +124,7 @@ static int block_add(struct ledger *base, place_number blocker, const struct led
     return err ? err
                : redis_view_set(ledger->view, blocks_of(ledger, blocker),
                                 redis_text_of(block->user),
-                                redis_text_of((place_number)block->blocked_at_ms));
+                                redis_text_of((uint64_t)block->blocked_at_ms));
 }
 
 static int block_remove(struct ledger *base, place_number blocker, place_number user)
@@ -140,14 +139,13 @@ static int block_remove(struct ledger *base, place_number blocker, place_number 
     if (!err)
         err = redis_view_name_remove(ledger->view, blocked_of(ledger, blocker), name);
     return err ? err
-               : redis_view_unset(ledger->view, blocks_of(ledger, blocker),
-                                  redis_text_of(user));
+               : redis_view_unset(ledger->view, blocks_of(ledger, blocker), redis_text_of(user));
 }
 
 static int describe(struct redis_ledger *ledger, place_number realm, place_number blocker,
                     struct span name, struct ledger_block *ret)
 {
-    struct redis_user user = {0};
+    struct redis_user user;
     struct span id;
     place_number place;
     int missed = 0;
@@ -172,12 +170,16 @@ static int blocks(struct ledger *base, place_number blocker, struct span from, i
     struct span after, id;
     place_number realm;
     int count = 0, missed = 0;
-    int err = redis_user_id(ledger, blocker, &realm, &id);
+    int err = ledger_put_off(redis_user_id(ledger, blocker, &realm, &id), &missed);
     if (!err)
         err = redis_name_after(ledger, from, &after);
     if (!err)
-        err = redis_view_names(ledger->view, blocked_of(ledger, blocker), after,
-                               (struct span){NULL, 0}, limit, false, true, &names, &count);
+        err = ledger_put_off(redis_view_names(ledger->view, blocked_of(ledger, blocker), after,
+                                              (struct span){NULL, 0}, limit, false, true, &names,
+                                              &count),
+                             &missed);
+    if (err || missed)
+        return err ? err : missed;
     for (int i = 0; i < count && !err; i++) {
         struct ledger_block block;
         err = ledger_put_off(describe(ledger, realm, blocker, names[i], &block), &missed);

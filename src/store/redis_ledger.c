@@ -14,8 +14,7 @@ place_number redis_place_parse(struct span text)
 
 int redis_name_of(struct redis_ledger *ledger, struct span id, place_number place, struct span *ret)
 {
-    struct buf *buf = &ledger->scratch;
-    buf->len = 0;
+    struct buf *buf = redis_scratch(ledger);
     int err = buf_add_span(buf, id);
     if (!err)
         err = buf_add(buf, "", 1);
@@ -35,11 +34,10 @@ int redis_name_cut(struct span name, struct span *ret_id, place_number *ret_plac
 /* No id has a byte as low as that, and all names of the id itself are below. */
 int redis_name_after(struct redis_ledger *ledger, struct span id, struct span *ret)
 {
-    struct buf *buf = &ledger->scratch;
+    struct buf *buf = redis_scratch(ledger);
     *ret = (struct span){NULL, 0};
     if (!id.data)
         return 0;
-    buf->len = 0;
     int err = buf_add_span(buf, id);
     if (!err)
         err = buf_add(buf, "\x01", 1);
@@ -114,8 +112,8 @@ static int realm_find(struct ledger *base, struct span name, struct ledger_realm
         err = read_id(ledger, state, "g", &ret->gone);
     if (!err)
         err = redis_view_get_loose(ledger->view, state, span_text("n"), &number);
-    if (!err)
-        ret->head_number = redis_place_parse(number);
+    if (!err && number.data && span_to_number(number, UINT64_MAX, &ret->head_number))
+        err = ERR_CORRUPT;
     return err;
 }
 
@@ -131,43 +129,10 @@ static int realm_add(struct ledger *base, struct span name, struct ledger_realm 
                                 redis_text_of(ret->place));
 }
 
-static int visit_lost(struct span name, struct event_id cursor, ledger_lost_visitor visit,
-                      void *context)
-{
-    struct event_id after, before;
-    int err = redis_cut_name_of_id(&name, &before);
-    if (!err)
-        err = redis_cut_name_of_id(&name, &after);
-    if (err || event_id_compare(before, cursor) <= 0)
-        return err;
-    return visit(context, after, before);
-}
-
-#define LOST_MAX 100
-
-/* Named by the end of each, so that the first ones above a cursor are found. */
-static int lost(struct ledger *base, place_number realm, struct event_id cursor,
-                ledger_lost_visitor visit, void *context)
-{
-    struct redis_ledger *ledger = redis_ledger_of(base);
-    const struct span *names;
-    int count;
-    ledger->scratch.len = 0;
-    int err = redis_put_name_of_id(&ledger->scratch, cursor);
-    if (!err)
-        err = redis_view_names(ledger->view, redis_key_of(ledger->view, 'r', realm, "lost"),
-                               buf_span(&ledger->scratch), (struct span){NULL, 0}, LOST_MAX, false,
-                               true, &names, &count);
-    for (int i = 0; i < count && !err; i++)
-        err = visit_lost(names[i], cursor, visit, context);
-    return err;
-}
-
 static void add_realms(struct ledger_ops *ops)
 {
     ops->realm_find = realm_find;
     ops->realm_add = realm_add;
-    ops->lost = lost;
 }
 
 void redis_ledger_init(struct redis_ledger *ledger, struct redis_view *view,

@@ -1,5 +1,5 @@
+/* Members. Also of doomed rooms: what their members still have of them is passed over. */
 #include <assert.h>
-#include <stdlib.h>
 
 #include "base/err.h"
 #include "store/redis_ledger.h"
@@ -14,8 +14,6 @@ static struct redis_key *user_key(struct redis_ledger *ledger, place_number user
     return redis_key_of(ledger->view, 'u', user, what);
 }
 
-/* -- counters, each read and written under check -------------------------------------------- */
-
 static int count_get(struct redis_ledger *ledger, struct redis_key *state, const char *field,
                      int64_t *ret)
 {
@@ -26,19 +24,6 @@ static int count_get(struct redis_ledger *ledger, struct redis_key *state, const
         err = ERR_CORRUPT;
     *ret = (int64_t)count;
     return err;
-}
-
-static int count_change(struct redis_ledger *ledger, struct redis_key *state, const char *field,
-                        int64_t by)
-{
-    int64_t count;
-    int err = count_get(ledger, state, field, &count);
-    if (err || by == 0)
-        return err;
-    if (count + by < 0)
-        return ERR_CORRUPT;
-    return redis_view_set(ledger->view, state, span_text(field),
-                          redis_text_of((place_number)(count + by)));
 }
 
 /* -- records -------------------------------------------------------------------------------- */
@@ -59,8 +44,8 @@ static int get(struct redis_ledger *ledger, place_number room, place_number user
                struct ledger_member *ret)
 {
     struct span value;
-    int err = redis_view_get(ledger->view, room_key(ledger, room, "members"),
-                             redis_text_of(user), &value);
+    int err = redis_view_get(ledger->view, room_key(ledger, room, "members"), redis_text_of(user),
+                             &value);
     if (err || !value.data)
         return err ? err : ERR_NOT_FOUND;
     return unpack(value, user, ret);
@@ -79,8 +64,7 @@ static int member_find(struct ledger *base, place_number room, place_number user
 
 static int put(struct redis_ledger *ledger, place_number room, const struct ledger_member *member)
 {
-    struct buf *buf = &ledger->scratch;
-    buf->len = 0;
+    struct buf *buf = redis_scratch(ledger);
     int err = redis_pack_number(buf, member->role);
     if (!err)
         err = redis_pack_number(buf, (uint64_t)member->joined_at_ms);
@@ -93,31 +77,57 @@ static int put(struct redis_ledger *ledger, place_number room, const struct ledg
                                 redis_text_of(member->user), buf_span(buf));
 }
 
-/* The names by which user and room find one another. */
+/* The names by which room and user find one another, and how many they are to each. Whoever tells
+ * how many members there are must be right, so that is checked. */
 static int link_both(struct redis_ledger *ledger, place_number room, place_number user, bool added)
 {
+    struct redis_view *view = ledger->view;
     place_number realm;
     struct span room_id, user_id, name;
+    int64_t members;
     int missed = 0;
-    int (*change)(struct redis_view *, struct redis_key *, struct span) =
-        added ? redis_view_name_add : redis_view_name_remove;
     int err = ledger_put_off(redis_room_id(ledger, room, &realm, &room_id), &missed);
     if (!err)
         err = ledger_put_off(redis_user_id(ledger, user, &realm, &user_id), &missed);
     if (!err)
-        err = ledger_put_off(
-            count_change(ledger, room_key(ledger, room, "state"), "c", added ? 1 : -1), &missed);
-    if (!err)
-        err = ledger_put_off(
-            count_change(ledger, user_key(ledger, user, "state"), "n", added ? 1 : -1), &missed);
+        err = ledger_put_off(count_get(ledger, room_key(ledger, room, "state"), "c", &members),
+                             &missed);
     if (err || missed)
         return err ? err : missed;
-    err = redis_name_of(ledger, user_id, user, &name);
+    if (!added && members == 0)
+        return ERR_CORRUPT;
+    err = redis_view_raise(view, room_key(ledger, room, "state"), span_text("c"), added ? 1 : -1);
     if (!err)
-        err = change(ledger->view, room_key(ledger, room, "names"), name);
+        err = redis_name_of(ledger, user_id, user, &name);
+    if (!err && added)
+        err = redis_view_name_add(view, room_key(ledger, room, "names"), name);
+    else if (!err)
+        err = redis_view_name_remove(view, room_key(ledger, room, "names"), name);
+    if (err || !added)
+        return err ? err : redis_member_part(ledger, room, room_id, user);
+    err = redis_view_raise(view, user_key(ledger, user, "state"), span_text("n"), 1);
     if (!err)
         err = redis_name_of(ledger, room_id, room, &name);
-    return err ? err : change(ledger->view, user_key(ledger, user, "rooms"), name);
+    return err ? err : redis_view_name_add(view, user_key(ledger, user, "rooms"), name);
+}
+
+int redis_member_part(struct redis_ledger *ledger, place_number room, struct span room_id,
+                      place_number user)
+{
+    struct span name;
+    int err = redis_view_raise(ledger->view, user_key(ledger, user, "state"), span_text("n"), -1);
+    if (!err)
+        err = redis_name_of(ledger, room_id, room, &name);
+    return err ? err : redis_view_name_remove(ledger->view, user_key(ledger, user, "rooms"), name);
+}
+
+/* Whoever decides by the number of owners has checked it. */
+static int count_owners(struct redis_ledger *ledger, place_number room, enum role before,
+                        enum role after)
+{
+    int by = (after == ROLE_OWNER) - (before == ROLE_OWNER);
+    return by ? redis_view_raise(ledger->view, room_key(ledger, room, "state"), span_text("w"), by)
+              : 0;
 }
 
 static int member_put(struct ledger *base, place_number room, const struct ledger_member *member)
@@ -126,40 +136,34 @@ static int member_put(struct ledger *base, place_number room, const struct ledge
     struct ledger_member before = {.role = ROLE_NONE};
     int missed = 0;
     assert(member->role != ROLE_NONE);
-    int err = get(ledger, room, member->user, &before);
-    if (err && err != ERR_NOT_FOUND)
-        return err;
-    err = err ? ledger_put_off(link_both(ledger, room, member->user, true), &missed) : 0;
+    int err = ledger_put_off(get(ledger, room, member->user, &before), &missed);
+    if (err == ERR_NOT_FOUND || missed)
+        err = ledger_put_off(link_both(ledger, room, member->user, true), &missed);
     if (!err)
-        err =
-            ledger_put_off(count_change(ledger, room_key(ledger, room, "state"), "w",
-                                        (member->role == ROLE_OWNER) - (before.role == ROLE_OWNER)),
-                           &missed);
-    if (err || missed)
-        return err ? err : missed;
-    return put(ledger, room, member);
+        err = count_owners(ledger, room, before.role, member->role);
+    if (!err)
+        err = put(ledger, room, member);
+    return err ? err : missed;
 }
 
 static int member_remove(struct ledger *base, place_number room, place_number user)
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
-    struct ledger_member before;
+    struct ledger_member before = {.role = ROLE_NONE};
     int missed = 0;
     int err = ledger_put_off(get(ledger, room, user, &before), &missed);
     if (err == ERR_NOT_FOUND)
         return ERR_CORRUPT;
     if (!err)
         err = ledger_put_off(link_both(ledger, room, user, false), &missed);
-    if (!err && !missed)
-        err = ledger_put_off(count_change(ledger, room_key(ledger, room, "state"), "w",
-                                          -(before.role == ROLE_OWNER)),
-                             &missed);
-    if (err || missed)
-        return err ? err : missed;
-    err = redis_marker_remove(ledger, room, user);
-    return err ? err
-               : redis_view_unset(ledger->view, room_key(ledger, room, "members"),
-                                  redis_text_of(user));
+    if (!err)
+        err = count_owners(ledger, room, before.role, ROLE_NONE);
+    if (!err)
+        err = redis_marker_remove(ledger, room, user);
+    if (!err)
+        err =
+            redis_view_unset(ledger->view, room_key(ledger, room, "members"), redis_text_of(user));
+    return err ? err : missed;
 }
 
 /* -- lists ---------------------------------------------------------------------------------- */
@@ -169,7 +173,7 @@ static int describe(struct redis_ledger *ledger, place_number realm, place_numbe
                     struct span name, struct ledger_member *ret)
 {
     place_number user;
-    struct redis_user found = {0};
+    struct redis_user found;
     struct span id;
     int missed = 0;
     int err = redis_name_cut(name, &id, &user);
@@ -191,7 +195,7 @@ static int members(struct ledger *base, place_number room, struct span from, int
                    ledger_member_visitor visit, void *context)
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
-    place_number realm = 0;
+    place_number realm;
     const struct span *names = NULL;
     struct span after, id;
     int count = 0, missed = 0;
@@ -220,57 +224,67 @@ static int owner_count(struct ledger *base, place_number room, int64_t *ret)
     return count_get(ledger, room_key(ledger, room, "state"), "w", ret);
 }
 
-static int visit_room(struct redis_ledger *ledger, place_number room, place_number user,
-                      int *missed, ledger_room_visitor visit, void *context)
+/* One of a user's rooms, by its name; of a doomed one nothing is told. */
+static int visit_room(struct redis_ledger *ledger, place_number user, struct span name, int *left,
+                      ledger_room_visitor visit, void *context)
 {
     struct ledger *base = &ledger->ledger;
-    struct ledger_room found;
+    struct ledger_room room;
     struct ledger_member member;
-    int err = ledger_put_off(base->ops->room_at(base, room, NULL, &found), missed);
+    struct event_id doomed = EVENT_ID_NONE;
+    struct span id;
+    place_number place;
+    int missed = 0;
+    int err = redis_name_cut(name, &id, &place);
     if (!err)
-        err = ledger_put_off(member_find(base, room, user, &member), missed);
-    if (err || *missed)
-        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
-    return visit(context, &found, &member);
+        err = ledger_put_off(redis_doomed(ledger, place, &doomed), &missed);
+    if (err || !event_id_is_none(doomed))
+        return err;
+    if (!err)
+        err = ledger_put_off(base->ops->room_at(base, place, NULL, &room), &missed);
+    if (!err)
+        err = ledger_put_off(member_find(base, place, user, &member), &missed);
+    if (err || missed)
+        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err ? err : missed;
+    --*left;
+    return visit(context, &room, &member);
 }
 
-/* Doomed ones are passed over: some more names are read for each that was. */
+/* More names are read for those that were doomed. Two may have the same id, one of them doomed, so
+ * that what comes next is told by the whole name. */
 static int rooms_of_user(struct ledger *base, place_number user, struct span from, int limit,
                          ledger_room_visitor visit, void *context)
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
-    place_number realm = 0;
-    const struct span *names;
-    struct span after, id;
-    int missed = 0, left = limit, count;
-    int err = redis_user_id(ledger, user, &realm, &id);
-    while (!err && left > 0) {
-        int wanted = left;
-        err = redis_name_after(ledger, from, &after);
+    const struct span *names = NULL;
+    struct span after;
+    int missed = 0, left = limit, count = 0, wanted;
+    int err = redis_name_after(ledger, from, &after);
+    do {
+        wanted = left;
         if (!err)
             err = redis_view_names(ledger->view, user_key(ledger, user, "rooms"), after,
                                    (struct span){NULL, 0}, wanted, false, true, &names, &count);
-        for (int i = 0; i < count && !err; i++) {
-            place_number room;
-            struct event_id doomed = EVENT_ID_NONE;
-            err = redis_name_cut(names[i], &from, &room);
-            if (!err)
-                err = ledger_put_off(redis_doomed(ledger, realm, room, &doomed), &missed);
-            if (err || !event_id_is_none(doomed))
-                continue;
-            left--;
-            err = visit_room(ledger, room, user, &missed, visit, context);
-        }
-        if (!err && (count < wanted || missed))
-            break;
-    }
+        for (int i = 0; i < count && !err; i++)
+            err =
+                ledger_put_off(visit_room(ledger, user, names[i], &left, visit, context), &missed);
+        if (!err && count > 0)
+            after = names[count - 1];
+    } while (!err && !missed && left > 0 && count == wanted);
     return err ? err : missed;
 }
 
 static int room_count_of_user(struct ledger *base, place_number user, int64_t *ret)
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
-    return count_get(ledger, user_key(ledger, user, "state"), "n", ret);
+    int64_t all = 0, doomed = 0;
+    int missed = 0;
+    int err =
+        ledger_put_off(count_get(ledger, user_key(ledger, user, "state"), "n", &all), &missed);
+    if (!err)
+        err = ledger_put_off(redis_doomed_count(ledger, user, 0, &doomed), &missed);
+    *ret = all - doomed;
+    return err ? err : missed;
 }
 
 void redis_ledger_add_members(struct ledger_ops *ops)

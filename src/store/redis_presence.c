@@ -1,13 +1,17 @@
 #include "base/err.h"
 #include "store/redis_ledger.h"
 
+static struct redis_key *state_of(struct redis_ledger *ledger, place_number user)
+{
+    return redis_key_of(ledger->view, 'u', user, "state");
+}
+
 static int presence_get(struct ledger *base, place_number user, struct arena *arena,
                         struct ledger_presence *ret)
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
     struct span value;
-    int err = redis_view_get(ledger->view, redis_key_of(ledger->view, 'u', user, "state"),
-                             span_text("p"), &value);
+    int err = redis_view_get(ledger->view, state_of(ledger, user), span_text("p"), &value);
     *ret = (struct ledger_presence){.choice = PRESENCE_NONE};
     if (err || !value.data)
         return err;
@@ -21,16 +25,15 @@ static int presence_get(struct ledger *base, place_number user, struct arena *ar
 static int presence_put(struct ledger *base, place_number user, const struct ledger_presence *value)
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
-    struct buf *buf = &ledger->scratch;
-    buf->len = 0;
+    struct buf *buf = redis_scratch(ledger);
     int err = redis_pack_number(buf, value->choice);
     if (!err)
         err = redis_pack_number(buf, (uint64_t)value->seen_ms);
     if (!err)
         err = redis_pack_text(buf, value->activity);
     return err ? err
-               : redis_view_set(ledger->view, redis_key_of(ledger->view, 'u', user, "state"),
-                                span_text("p"), buf_span(buf));
+               : redis_view_set(ledger->view, state_of(ledger, user), span_text("p"),
+                                buf_span(buf));
 }
 
 static struct redis_key *subscriptions_of(struct redis_ledger *ledger, place_number user)
@@ -45,23 +48,22 @@ static int subscription_put(struct ledger *base, place_number user, place_number
     struct span id;
     int err = redis_user_id(ledger, target, &realm, &id);
     return err ? err
-               : redis_view_set(ledger->view, subscriptions_of(ledger, user),
-                                redis_text_of(target), id);
+               : redis_view_set(ledger->view, subscriptions_of(ledger, user), redis_text_of(target),
+                                id);
 }
 
 static int subscription_remove(struct ledger *base, place_number user, place_number target)
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
-    return redis_view_unset(ledger->view, subscriptions_of(ledger, user),
-                            redis_text_of(target));
+    return redis_view_unset(ledger->view, subscriptions_of(ledger, user), redis_text_of(target));
 }
 
 static int subscription_find(struct ledger *base, place_number user, place_number target)
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
     struct span value;
-    int err = redis_view_get(ledger->view, subscriptions_of(ledger, user),
-                             redis_text_of(target), &value);
+    int err =
+        redis_view_get(ledger->view, subscriptions_of(ledger, user), redis_text_of(target), &value);
     return err || value.data ? err : ERR_NOT_FOUND;
 }
 
@@ -86,12 +88,22 @@ static int subscriptions(struct ledger *base, place_number user, ledger_name_vis
     return err;
 }
 
-/* Loose: what is told is what was so when it was asked. */
+/* Loose: what is told is what was so when it was asked. What both still have of doomed rooms does
+ * not count. */
 static int acquainted(struct ledger *base, place_number user, place_number other, bool *ret)
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
-    return redis_view_share_names(ledger->view, redis_key_of(ledger->view, 'u', user, "rooms"),
-                                  redis_key_of(ledger->view, 'u', other, "rooms"), ret);
+    struct redis_key *rooms = redis_key_of(ledger->view, 'u', user, "rooms");
+    struct redis_key *others = redis_key_of(ledger->view, 'u', other, "rooms");
+    uint64_t shared = 0;
+    int64_t doomed = 0;
+    int missed = 0;
+    int err =
+        ledger_put_off(redis_view_count_shared(ledger->view, rooms, others, &shared), &missed);
+    if (!err)
+        err = ledger_put_off(redis_doomed_count(ledger, user, other, &doomed), &missed);
+    *ret = (int64_t)shared > doomed;
+    return err ? err : missed;
 }
 
 void redis_ledger_add_presence(struct ledger_ops *ops)

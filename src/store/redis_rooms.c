@@ -1,21 +1,15 @@
-#include <assert.h>
-
 #include "base/err.h"
 #include "store/redis_ledger.h"
 
-/* Up to here a room that is deleted takes leave of each member; a larger one is doomed. */
-#define MEMBERS_REMOVED_MAX 500
-
 static struct redis_key *state_of(struct redis_ledger *ledger, place_number room)
 {
-    return redis_key_of(ledger->view, 'p', room, "state");
+    return redis_room_key(ledger, room, "state");
 }
 
 /* -- records -------------------------------------------------------------------------------- */
 
 static int info_pack(struct buf *buf, place_number realm, const struct room_info *info)
 {
-    buf->len = 0;
     int err = redis_pack_number(buf, realm);
     if (!err)
         err = redis_pack_text(buf, info->id);
@@ -135,10 +129,11 @@ static int room_find(struct ledger *base, place_number realm, struct span id, st
 static int put_info(struct redis_ledger *ledger, place_number realm, place_number room,
                     const struct room_info *info)
 {
-    int err = info_pack(&ledger->scratch, realm, info);
+    struct buf *value = redis_scratch(ledger);
+    int err = info_pack(value, realm, info);
     return err ? err
                : redis_view_set(ledger->view, state_of(ledger, room), span_text("i"),
-                                buf_span(&ledger->scratch));
+                                buf_span(value));
 }
 
 static int room_add(struct ledger *base, place_number realm, const struct room_info *info,
@@ -167,39 +162,50 @@ static int room_set(struct ledger *base, place_number place, const struct room_i
 
 /* -- deleting ------------------------------------------------------------------------------- */
 
-int redis_doomed(struct redis_ledger *ledger, place_number realm, place_number room,
-                 struct event_id *ret)
+static struct redis_key *doomed_of(struct redis_ledger *ledger)
 {
-    struct redis_key *doomed = redis_key_of(ledger->view, 'r', realm, "doomed");
+    return redis_key_shard(ledger->view, "doomed");
+}
+
+int redis_doomed(struct redis_ledger *ledger, place_number room, struct event_id *ret)
+{
     struct span value;
     *ret = EVENT_ID_NONE;
-    int err = redis_view_whole(ledger->view, doomed);
+    int err = redis_view_whole(ledger->view, doomed_of(ledger));
     if (!err)
-        err = redis_view_get_loose(ledger->view, doomed, redis_text_of(room), &value);
+        err = redis_view_get_loose(ledger->view, doomed_of(ledger), redis_text_of(room), &value);
     return err || !value.data ? err : redis_parse_id(value, ret);
 }
 
-static int doom(struct redis_ledger *ledger, place_number realm, place_number room,
-                struct event_id until)
+int redis_doomed_count(struct redis_ledger *ledger, place_number user, place_number other,
+                       int64_t *ret)
 {
-    ledger->scratch.len = 0;
-    int err = redis_put_id(&ledger->scratch, until);
-    return err ? err
-               : redis_view_set(ledger->view, redis_key_of(ledger->view, 'r', realm, "doomed"),
-                                redis_text_of(room), buf_span(&ledger->scratch));
+    const place_number users[] = {user, other};
+    const struct span *fields = NULL;
+    int64_t found = 0;
+    int count = 0, missed = 0;
+    int err = redis_view_fields(ledger->view, doomed_of(ledger), &fields, &count);
+    for (int i = 0; i + 1 < count && !err; i += 2) {
+        bool of_all = true;
+        for (size_t j = 0; j < array_count(users) && users[j] && !err; j++) {
+            struct event_id from;
+            err = ledger_put_off(
+                redis_tenure_find(ledger, users[j], redis_place_parse(fields[i]), &from), &missed);
+            of_all &= err == 0;
+            err = err == ERR_NOT_FOUND ? 0 : err;
+        }
+        found += of_all;
+    }
+    *ret = found;
+    return err ? err : missed;
 }
 
-static int remove_members(struct redis_ledger *ledger, place_number realm, place_number room,
-                          struct event_id until)
+/* Ends the memberships of a room at the members. `names`: of the room. */
+static int part_all(struct redis_ledger *ledger, place_number room, struct span room_id,
+                    struct event_id until, const struct span *names, int count)
 {
     struct ledger *base = &ledger->ledger;
-    const struct span *names;
-    int count = 0, missed = 0;
-    int err = redis_view_names(ledger->view, redis_key_of(ledger->view, 'p', room, "names"),
-                               (struct span){NULL, 0}, (struct span){NULL, 0},
-                               MEMBERS_REMOVED_MAX + 1, false, false, &names, &count);
-    if (!err && count > MEMBERS_REMOVED_MAX)
-        return doom(ledger, realm, room, until);
+    int err = 0, missed = 0;
     for (int i = 0; i < count && !err; i++) {
         struct span id;
         place_number user;
@@ -207,37 +213,118 @@ static int remove_members(struct redis_ledger *ledger, place_number realm, place
         if (!err)
             err = ledger_put_off(base->ops->tenure_close(base, user, room, until), &missed);
         if (!err)
-            err = ledger_put_off(base->ops->member_remove(base, room, user), &missed);
+            err = ledger_put_off(redis_member_part(ledger, room, room_id, user), &missed);
     }
     return err ? err : missed;
 }
 
+/* A large room is doomed: the members are left for later. */
+static int remove_members(struct redis_ledger *ledger, place_number room, struct span room_id,
+                          struct event_id until)
+{
+    struct redis_key *names_key = redis_room_key(ledger, room, "names");
+    const struct span *names = NULL;
+    uint64_t members;
+    int count = 0;
+    int err = get_number(ledger, room, "c", &members);
+    if (err)
+        return err;
+    if (members > REDIS_MEMBERS_PARTED_MAX) {
+        struct buf *value = redis_scratch(ledger);
+        err = redis_put_id(value, until);
+        return err ? err
+                   : redis_view_set(ledger->view, doomed_of(ledger), redis_text_of(room),
+                                    buf_span(value));
+    }
+    err = redis_view_names(ledger->view, names_key, (struct span){NULL, 0}, (struct span){NULL, 0},
+                           REDIS_MEMBERS_PARTED_MAX + 1, false, false, &names, &count);
+    if (!err)
+        err = part_all(ledger, room, room_id, until, names, count);
+    return err ? err : redis_view_drop(ledger->view, names_key);
+}
+
+/* What stands in the room itself; that it has no members any more is read by whoever joins. */
+static int empty(struct redis_ledger *ledger, place_number room, struct event_id until)
+{
+    static const char *const dropped[] = {"members", "bans", "banned", "ends"};
+    struct redis_key *state = state_of(ledger, room);
+    int err = 0;
+    for (size_t i = 0; i < array_count(dropped) && !err; i++)
+        err = redis_view_drop(ledger->view, redis_room_key(ledger, room, dropped[i]));
+    if (!err)
+        err = redis_markers_drop(ledger, room);
+    if (!err)
+        err = redis_view_set(ledger->view, state, span_text("c"), span_text("0"));
+    if (!err)
+        err = redis_view_unset(ledger->view, state, span_text("w"));
+    struct buf *value = redis_scratch(ledger);
+    if (!err)
+        err = redis_put_id(value, until);
+    return err ? err : redis_view_set(ledger->view, state, span_text("x"), buf_span(value));
+}
+
 static int room_remove(struct ledger *base, place_number place, struct event_id until)
 {
-    static const char *const dropped[] = {"members", "names", "bans", "banned", "ends"};
     struct redis_ledger *ledger = redis_ledger_of(base);
     struct room_info info;
     place_number realm;
+    int missed = 0;
     int err = get_info(ledger, place, &realm, &info);
     if (!err)
-        err = remove_members(ledger, realm, place, until);
+        err = ledger_put_off(remove_members(ledger, place, info.id, until), &missed);
     if (!err)
         err = redis_direct_remove(ledger, realm, place);
-    for (size_t i = 0; i < array_count(dropped) && !err; i++)
-        err = redis_view_drop(ledger->view, redis_key_of(ledger->view, 'p', place, dropped[i]));
     if (!err)
-        err = redis_markers_drop(ledger, place);
-    if (!err)
-        err = redis_view_set(ledger->view, state_of(ledger, place), span_text("c"), span_text("0"));
+        err = empty(ledger, place, until);
     if (!err)
         err = redis_view_unset(ledger->view, redis_key_of(ledger->view, 'r', realm, "rooms"),
                                info.id);
-    ledger->scratch.len = 0;
+    return err ? err : missed;
+}
+
+/* One room, some of its members. */
+static int sweep(struct redis_ledger *ledger, place_number room, struct event_id until,
+                 bool *ret_done)
+{
+    struct redis_key *names_key = redis_room_key(ledger, room, "names");
+    const struct span *names = NULL;
+    struct room_info info;
+    place_number realm;
+    int count = 0, missed = 0;
+    int err = ledger_put_off(get_info(ledger, room, &realm, &info), &missed);
     if (!err)
-        err = redis_put_id(&ledger->scratch, until);
-    return err ? err
-               : redis_view_set(ledger->view, state_of(ledger, place), span_text("x"),
-                                buf_span(&ledger->scratch));
+        err = ledger_put_off(redis_view_names(ledger->view, names_key, (struct span){NULL, 0},
+                                              (struct span){NULL, 0}, REDIS_MEMBERS_SWEPT_MAX,
+                                              false, false, &names, &count),
+                             &missed);
+    if (err || missed)
+        return err ? err : missed;
+    err = part_all(ledger, room, info.id, until, names, count);
+    for (int i = 0; i < count && !err; i++)
+        err = redis_view_name_remove(ledger->view, names_key, names[i]);
+    *ret_done = count < REDIS_MEMBERS_SWEPT_MAX;
+    return err;
+}
+
+int redis_doomed_sweep(struct redis_ledger *ledger, bool *ret_more)
+{
+    const struct span *fields = NULL;
+    struct event_id until;
+    bool done;
+    int count = 0;
+    int err = redis_view_fields(ledger->view, doomed_of(ledger), &fields, &count);
+    if (err || count == 0) {
+        *ret_more = false;
+        return err;
+    }
+    place_number room = redis_place_parse(fields[0]);
+    err = room ? redis_parse_id(fields[1], &until) : ERR_CORRUPT;
+    if (!err)
+        err = sweep(ledger, room, until, &done);
+    if (!err && done)
+        err = redis_view_unset(ledger->view, doomed_of(ledger), redis_text_of(room));
+    *ret_more = err || !done || count > 2;
+    return err;
 }
 
 void redis_ledger_add_rooms(struct ledger_ops *ops)

@@ -107,8 +107,7 @@ int redis_user_at(struct redis_ledger *ledger, place_number place, struct redis_
 
 int redis_user_put(struct redis_ledger *ledger, const struct redis_user *user)
 {
-    struct buf *buf = &ledger->scratch;
-    buf->len = 0;
+    struct buf *buf = redis_scratch(ledger);
     int err = redis_pack_number(buf, user->user.place);
     if (!err)
         err = redis_pack_id(buf, user->user.acked);
@@ -150,13 +149,13 @@ static int user_add(struct ledger *base, place_number realm, struct span id, pla
     if (err)
         return err;
     *ret = user.user.place;
-    ledger->scratch.len = 0;
-    err = redis_pack_number(&ledger->scratch, realm);
+    struct buf *value = redis_scratch(ledger);
+    err = redis_pack_number(value, realm);
     if (!err)
-        err = redis_pack_text(&ledger->scratch, id);
+        err = redis_pack_text(value, id);
     if (!err)
         err = redis_view_set(ledger->view, state_of(ledger, user.user.place), span_text("i"),
-                             buf_span(&ledger->scratch));
+                             buf_span(value));
     if (!err)
         err = redis_user_put(ledger, &user);
     if (!err)
@@ -204,36 +203,34 @@ static int device_find(struct ledger *base, place_number user, struct span devic
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
     struct span value;
-    int err = redis_view_get(ledger->view, devices_of(ledger, user), device, &value);
+    int err = redis_view_whole(ledger->view, devices_of(ledger, user));
+    if (!err)
+        err = redis_view_get(ledger->view, devices_of(ledger, user), device, &value);
     if (err || !value.data)
         return err ? err : ERR_NOT_FOUND;
     return device_unpack(value, ret);
 }
 
-/* Of those that are there, the one longest unused; data NULL when there is space, or `device` is
- * one of them. */
+/* The one that goes when `device` comes: the one longest unused. data NULL: none. */
 static int device_too_many(struct redis_ledger *ledger, place_number user, struct span device,
                            struct span *ret)
 {
-    const struct span *fields;
-    int count;
+    const struct span *fields = NULL;
+    struct span oldest = {NULL, 0};
     int64_t oldest_ms = INT64_MAX;
-    *ret = (struct span){NULL, 0};
+    int count = 0;
+    bool is_there = false;
     int err = redis_view_fields(ledger->view, devices_of(ledger, user), &fields, &count);
     for (int i = 0; i + 1 < count && !err; i += 2) {
         struct ledger_device value;
         err = device_unpack(fields[i + 1], &value);
-        if (span_equal(fields[i], device)) {
-            *ret = (struct span){NULL, 0};
-            return err;
-        }
+        is_there |= span_equal(fields[i], device);
         if (!err && value.used_at_ms < oldest_ms) {
             oldest_ms = value.used_at_ms;
-            *ret = fields[i];
+            oldest = fields[i];
         }
     }
-    if (count / 2 < DEVICES_OF_USER_MAX)
-        *ret = (struct span){NULL, 0};
+    *ret = is_there || count / 2 < DEVICES_OF_USER_MAX ? span_of(NULL, 0) : oldest;
     return err;
 }
 
@@ -245,14 +242,13 @@ static int device_put(struct ledger *base, place_number user, struct span device
     int err = device_too_many(ledger, user, device, &oldest);
     if (!err && oldest.data)
         err = redis_view_unset(ledger->view, devices_of(ledger, user), oldest);
-    ledger->scratch.len = 0;
+    struct buf *packed = redis_scratch(ledger);
     if (!err)
-        err = redis_pack_id(&ledger->scratch, value->cursor);
+        err = redis_pack_id(packed, value->cursor);
     if (!err)
-        err = redis_pack_number(&ledger->scratch, (uint64_t)value->used_at_ms);
+        err = redis_pack_number(packed, (uint64_t)value->used_at_ms);
     return err ? err
-               : redis_view_set(ledger->view, devices_of(ledger, user), device,
-                                buf_span(&ledger->scratch));
+               : redis_view_set(ledger->view, devices_of(ledger, user), device, buf_span(packed));
 }
 
 void redis_ledger_add_users(struct ledger_ops *ops)

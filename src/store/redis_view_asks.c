@@ -123,8 +123,8 @@ int redis_view_count_names(struct redis_view *view, struct redis_key *names, str
     return err;
 }
 
-int redis_view_share_names(struct redis_view *view, struct redis_key *a, struct redis_key *b,
-                           bool *ret)
+int redis_view_count_shared(struct redis_view *view, struct redis_key *a, struct redis_key *b,
+                            uint64_t *ret)
 {
     const struct redis_asked *asked;
     struct redis_asked wanted = {.verb = 'J', .key = a, .other = b};
@@ -132,6 +132,6 @@ int redis_view_share_names(struct redis_view *view, struct redis_key *a, struct 
         return redis_view_failed(view);
     int err = redis_ask(view, &wanted, &asked);
     if (!err)
-        *ret = asked->number != 0;
+        *ret = asked->number;
     return err;
 }

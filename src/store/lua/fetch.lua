@@ -7,7 +7,7 @@
 --   H                           how many fields
 --   N after before limit desc   names of a sorted set; bounds as ZRANGEBYLEX has them
 --   C after before              how many
---   J key                       1 if the two sorted sets share a name
+--   J key                       how many names the two sorted sets share
 --   R from to limit desc n k…   entries of a stream: id, the entry's number, ordinal and value,
 --                               and the fields named id of n hashes; '' for what an entry lacks
 -- Gives {milliseconds of the clock, answer, …}; false for what is not there.
@@ -67,7 +67,7 @@ local verbs = {
   J = function()
     at = at + 3
     local one, other = KEYS[tonumber(ARGV[at - 2])], KEYS[tonumber(ARGV[at - 1])]
-    return call('ZINTERCARD', 2, one, other, 'LIMIT', 1)
+    return call('ZINTERCARD', 2, one, other)
   end,
   R = entries,
 }
