@@ -52,7 +52,8 @@ extern const int config_key_count;
 
 struct config {
     struct settings settings;
-    const char **values; /* the text in force of each key, in the table's order; owned array */
+    const char **values; /* the text in force of each key, in the table's order; owned array. The
+                            table's own text where no source gave one */
     char **texts;        /* everything settings and values point to, owned */
     int text_count;
 };
@@ -66,6 +67,8 @@ MUST_CHECK int config_read_file(struct config *config, const char *path, char *w
 MUST_CHECK int config_read_environment(struct config *config, const char *const *environment,
                                        char *why, size_t size);
 MUST_CHECK int config_set(struct config *config, const char *assignment, char *why, size_t size);
+/* Once all sources were read: defaults that depend on other keys. ERR_MEMORY. */
+MUST_CHECK int config_settle(struct config *config);
 /* What no single key can tell: keys that exclude or need one another. Warnings go to `warnings`
  * (may be NULL), a line each. ERR_CONFIG with `why`. */
 MUST_CHECK int config_check(const struct config *config, FILE *warnings, char *why, size_t size);

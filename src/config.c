@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "store/redis_url.h"
 
 static_assert(sizeof(enum durability) == sizeof(int), "CONFIG_CHOICE writes an int");
 
@@ -251,8 +252,19 @@ int config_init(struct config *config)
             config_fini(config);
             return err;
         }
+        config->values[key - config_keys] = key->text;
     }
     return 0;
+}
+
+int config_settle(struct config *config)
+{
+    const struct config_key *durability = find_key(span_text("journal.durability"));
+    char why[CONFIG_WHY_MAX];
+    bool given = config->values[durability - config_keys] != durability->text;
+    if (given || !redis_url_is(span_text(config->settings.journal_url)))
+        return 0;
+    return set_key(config, durability, span_text("relaxed"), why, sizeof(why));
 }
 
 void config_fini(struct config *config)

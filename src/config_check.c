@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "store/redis_url.h"
 
 #define HOST_MAX 254
 
@@ -143,20 +144,35 @@ static int check_auth(const struct check *check)
     return check_dev_tokens(check);
 }
 
+static int check_redis(const struct check *check, struct span text)
+{
+    struct redis_url url;
+    char wrong[128];
+    if (redis_url_parse(text, wrong, sizeof(wrong), &url) != 0)
+        return refuse(check, "journal.url: %s", wrong);
+    if (url.kind != REDIS_SINGLE)
+        return refuse(check,
+                      "journal.url: %s is not served; name one server by redis:// or "
+                      "redis+unix://",
+                      url.kind == REDIS_SENTINEL ? "redis+sentinel://" : "redis+cluster://");
+    return 0;
+}
+
 static int check_journal(const struct check *check)
 {
     const struct settings *settings = check->settings;
     struct span url = span_text(settings->journal_url);
     bool sqlite = span_starts_with(url, span_text("sqlite:")) && url.len > strlen("sqlite:");
-    if (!sqlite && !span_is(url, "memory:"))
-        return refuse(check, "journal.url: neither memory: nor sqlite:PATH");
-    if (settings->journal_durability == DURABILITY_REPLICATED)
+    bool redis = redis_url_is(url);
+    if (!sqlite && !redis && !span_is(url, "memory:"))
+        return refuse(check, "journal.url: neither memory:, sqlite:PATH nor redis://HOST");
+    if (!redis && settings->journal_durability == DURABILITY_REPLICATED)
         return refuse(check, "journal.durability: replicated needs Redis in journal.url");
     if (*settings->outbox_path)
-        warn(check, "outbox.path: without Redis in journal.url it has no effect");
+        warn(check, "outbox.path: it has no effect");
     if (*settings->archive_url)
-        warn(check, "archive.url: without Redis in journal.url it has no effect");
-    return 0;
+        warn(check, "archive.url: it has no effect");
+    return redis ? check_redis(check, url) : 0;
 }
 
 /* scheme://host[:port], nothing behind, as the header Origin has it. */

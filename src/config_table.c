@@ -63,11 +63,13 @@ const struct config_key config_keys[] = {
              "POST /v1/dev/token gives a token to whoever asks. Only with loopback listeners."),
 
     TEXT_KEY("journal.url", CONFIG_URL, journal_url, "sqlite:tidings.db",
-             "Where events are kept: memory: or sqlite:PATH."),
+             "Where events are kept: memory:, sqlite:PATH, or for several nodes "
+             "redis://[[user]:password@]host[:port][/database] or redis+unix:///path/of/socket."),
     WORD_KEY("journal.durability", CONFIG_CHOICE, journal_durability, "relaxed|disk|replicated",
              "disk",
              "When a write is answered: relaxed (it survives the process), disk (it survives the "
-             "machine), replicated (with Redis: replicas have it)."),
+             "machine; with Redis only if that says appendonly yes and appendfsync always), "
+             "replicated (with Redis: replicas have it). With Redis the default is relaxed."),
     KEY("journal.retention_days", CONFIG_NUMBER, journal_retention_days, 0, 36500, "0",
         "Days after which events are deleted; 0 keeps them for ever."),
     KEY("journal.room_events_max", CONFIG_NUMBER, journal_room_events_max, 0, RATE_MAX, "0",
@@ -82,7 +84,7 @@ const struct config_key config_keys[] = {
         "With Redis: how far the clock of a server that takes over may be behind."),
     KEY("journal.replicas", CONFIG_NUMBER, journal_replicas, 0, 64, "0",
         "With Redis and durability replicated: replicas that must have a write; 0 is all that "
-        "the master has at the start."),
+        "the master has at the start, at least one."),
 
     TEXT_KEY("outbox.path", CONFIG_TEXT, outbox_path, "",
              "With Redis: SQLite file that takes writes while Redis is down; empty refuses them."),

@@ -150,6 +150,10 @@ static int read_config(const struct command_line *line, struct config *config, c
         err = config_read_environment(config, (const char *const *)environ, why, size);
     for (int i = 0; err == 0 && i < line->setting_count; i++)
         err = config_set(config, line->settings[i], why, size);
+    if (err == 0 && config_settle(config) != 0) {
+        snprintf(why, size, "out of memory");
+        err = ERR_MEMORY;
+    }
     return err;
 }
 

@@ -145,6 +145,30 @@ static void words_lists_and_booleans(void **state)
     config_fini(&config);
 }
 
+static void durability_is_relaxed_over_redis_unless_it_is_given(void **state)
+{
+    static const struct {
+        const char *first, *second;
+        enum durability expected;
+    } rows[] = {
+        {"journal.url=memory:", NULL, DURABILITY_DISK},
+        {"journal.url=sqlite:redis:", NULL, DURABILITY_DISK},
+        {"journal.url=redis://localhost", NULL, DURABILITY_RELAXED},
+        {"journal.url=redis+unix:///a", NULL, DURABILITY_RELAXED},
+        {"journal.url=redis://localhost", "journal.durability=disk", DURABILITY_DISK},
+        {"journal.durability=replicated", "journal.url=redis://localhost", DURABILITY_REPLICATED},
+    };
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct config config = make();
+        set(&config, rows[i].first);
+        if (rows[i].second)
+            set(&config, rows[i].second);
+        assert_int_equal(config_settle(&config), 0);
+        assert_int_equal(config.settings.journal_durability, rows[i].expected);
+        config_fini(&config);
+    }
+}
+
 static void faults_name_key_and_reason(void **state)
 {
     static const struct {
@@ -322,9 +346,16 @@ static void keys_that_exclude_or_need_one_another(void **state)
         {SECRET, "tls.key=c", NULL, "need one another"},
         {SECRET, "tls.key=c", "tls.cert=c", NULL},
         {SECRET, "journal.url=memory:", NULL, NULL},
-        {SECRET, "journal.url=sqlite:", NULL, "neither memory: nor"},
-        {SECRET, "journal.url=tidings.db", NULL, "neither memory: nor"},
+        {SECRET, "journal.url=sqlite:", NULL, "neither memory:, sqlite:PATH nor"},
+        {SECRET, "journal.url=tidings.db", NULL, "neither memory:, sqlite:PATH nor"},
         {SECRET, "journal.durability=replicated", NULL, "needs Redis"},
+        {SECRET, "journal.url=redis://a.example/3", NULL, NULL},
+        {SECRET, "journal.url=redis://a:b@[::1]:7", "journal.durability=replicated", NULL},
+        {SECRET, "journal.url=redis+unix:///run/redis/socket", NULL, NULL},
+        {SECRET, "journal.url=redis+unix://run/redis/socket", NULL, "journal.url: after"},
+        {SECRET, "journal.url=redis://a.example,b.example", NULL, "journal.url: several hosts"},
+        {SECRET, "journal.url=redis+sentinel://a.example/main", NULL, "is not served"},
+        {SECRET, "journal.url=redis+cluster://a.example", NULL, "is not served"},
         {SECRET, "http.allowed_origins=https://a.example,http://b:8080", NULL, NULL},
         {SECRET, "http.allowed_origins=*", NULL, NULL},
         {SECRET, "http.allowed_origins=https://*.example", NULL, "no origin"},
@@ -450,6 +481,7 @@ int main(void)
         cmocka_unit_test(defaults_are_as_documented),
         cmocka_unit_test(amounts_take_their_units),
         cmocka_unit_test(words_lists_and_booleans),
+        cmocka_unit_test(durability_is_relaxed_over_redis_unless_it_is_given),
         cmocka_unit_test(faults_name_key_and_reason),
         cmocka_unit_test(a_file_is_read),
         cmocka_unit_test(faults_of_a_file_name_the_line),
