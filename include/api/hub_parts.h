@@ -34,11 +34,13 @@ struct hub_timer {
 };
 
 #define HUB_TICK_MS 20
+/* Deleted rooms that are remembered for users being read. */
+#define HUB_DELETED_MAX 64
 
 /* A part that is told news. Embed it, zeroed. */
 struct hub_listener {
     /* EVENT_USER_JOINED, _USER_LEFT, _ROOM_DELETED, or _NEW_MESSAGE. Borrowed. */
-    void (*on_frame)(struct hub *hub, const struct frame *frame);
+    void (*on_frame)(struct hub *hub, struct frame *frame);
     /* Some were not told: read anew what was only heard of. */
     void (*on_lost)(struct hub *hub);
     struct hub_listener *next;
@@ -73,6 +75,8 @@ struct hub {
     struct presence presence;
     struct hub_timer presence_timer;
     struct hub_listener presence_listener;
+    struct frame *deleted[HUB_DELETED_MAX]; /* refs: of the rooms deleted last, circular */
+    uint64_t deleted_count;                 /* all that ever were */
     struct hub_tellings *tellings[WORKERS_MAX]; /* owned: not posted yet */
     uint32_t *frames; /* numbers of users whose frames are kept, circular; owned, NULL: none */
     uint32_t frames_count, frames_next;
@@ -181,14 +185,21 @@ void hub_presence_serve(struct hub *hub, struct presence_call *call);
 /* With what stands in it. */
 void hub_presence_answer(struct presence_call *call, int err);
 
-/* hub_load.c: none is under way for the user; is under way, and has to be read anew; served when
- * it is done; let go of, with no request under way: who waits is answered ERR_CLOSED. */
-void hub_load_start(struct hub *hub, struct hub_user *user);
-void hub_load_again(struct hub_user *user);
+/* hub_load.c: reads what the journal knows of the user: all of it; what may have been changed but
+ * for its rooms, which the news tells. What is being read already is read anew. */
+void hub_load_all(struct hub *hub, struct hub_user *user);
+void hub_load_choices(struct hub *hub, struct hub_user *user);
+/* The news has told that the user joined or left a room; that a room was deleted. What was read
+ * before is put right. */
+void hub_load_on_moved(struct hub_user *user);
+void hub_load_on_deleted(struct hub *hub, struct frame *frame);
+/* One is under way: served when it is done; let go of, with no request under way: who waits is
+ * answered ERR_CLOSED. */
 void hub_load_wait(struct hub_user *user, struct presence_call *call);
 void hub_load_free(struct hub *hub, struct hub_user *user);
 /* Lets go of all that are left once the journal is closed. True if there were any. */
 bool hub_loads_end(struct hub *hub);
+void hub_loads_fini(struct hub *hub);
 
 /* hub_seen.c */
 void hub_seen_note(struct hub *hub, struct hub_user *user);

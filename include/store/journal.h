@@ -187,6 +187,7 @@ enum read_what {
     READ_BLOCKS,        /* actor.user, from, limit -> blocks; with user: of that one, or none */
     READ_ACCESS,        /* command -> may it be done (ephemeral sends) */
     READ_PRESENCE,      /* actor.user -> presence: what is kept of it, and its rooms */
+    READ_CHOICES,       /* likewise without the rooms */
     READ_PEOPLE,        /* users -> people: those of them that the actor may know about */
 };
 
@@ -249,7 +250,7 @@ struct read_presence {
     struct read_membership {
         struct span room;
         int64_t members;
-    } *rooms;                  /* all of them */
+    } *rooms;                  /* all of them; READ_CHOICES: none */
     int room_count;
     struct span *subscriptions; /* user ids */
     int subscription_count;

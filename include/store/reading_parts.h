@@ -30,7 +30,7 @@ MUST_CHECK int reading_scene(struct ledger *ledger, struct span realm, struct sp
                              const struct actor *actor, int64_t now_ms, struct arena *arena,
                              struct scene *ret);
 
-/* READ_PRESENCE and READ_PEOPLE. */
+/* READ_PRESENCE, READ_CHOICES and READ_PEOPLE. */
 MUST_CHECK int reading_presence(struct ledger *ledger, struct journal_read *read,
                                 struct arena *scratch);
 MUST_CHECK int reading_people(struct ledger *ledger, const struct settings *settings,

@@ -96,7 +96,7 @@ void hub_here_end(struct hub *hub, const struct session *session)
 
 /* -- what the journal tells --------------------------------------------------------------- */
 
-static void on_frame(struct hub *hub, const struct frame *frame)
+static void on_frame(struct hub *hub, struct frame *frame)
 {
     struct span realm = span_text(frame->realm), room = span_text(frame->room);
     switch ((enum event_type)frame->type) {

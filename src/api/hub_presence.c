@@ -298,10 +298,10 @@ static void on_joined(struct hub *hub, struct hub_user *user, const struct frame
     if (room)
         people_drop_room(&hub->people, room);
     if (err)
-        hub_load_start(hub, user);
+        hub_load_all(hub, user);
 }
 
-static void on_frame(struct hub *hub, const struct frame *frame)
+static void on_frame(struct hub *hub, struct frame *frame)
 {
     if (frame->type == EVENT_NEW_MESSAGE)
         return;
@@ -309,12 +309,13 @@ static void on_frame(struct hub *hub, const struct frame *frame)
     struct hub_user *user = NULL;
     if (frame->user && frame->type != EVENT_ROOM_DELETED)
         user = hub_user_find(hub, span_text(frame->realm), span_text(frame->user));
-    if (user && user->load)
-        hub_load_again(user);
+    if (user)
+        hub_load_on_moved(user);
     struct hub_room *room =
         leaves ? people_find_room(&hub->people, frame->realm, span_text(frame->room))
                : room_of(hub, frame);
     if (frame->type == EVENT_ROOM_DELETED) {
+        hub_load_on_deleted(hub, frame);
         if (room)
             people_delete_room(&hub->people, room);
         return;
@@ -332,10 +333,8 @@ static void on_lost(struct hub *hub)
     struct hub_user *user, *next;
     HASH_ITER(hh, hub->people.users_by_key, user, next)
     {
-        if (user->load)
-            hub_load_again(user);
-        else if (user->loaded)
-            hub_load_start(hub, user);
+        if (user->load || user->loaded)
+            hub_load_all(hub, user);
     }
 }
 
@@ -354,7 +353,7 @@ void hub_presence_open(struct hub *hub, struct session *session)
     if (session->of->loaded)
         enter(hub, session);
     else if (!session->of->load)
-        hub_load_start(hub, session->of);
+        hub_load_all(hub, session->of);
 }
 
 void hub_presence_loaded(struct hub *hub, struct hub_user *user)
@@ -431,6 +430,7 @@ void hub_presence_fini(struct hub *hub)
 {
     struct hub_user *user, *next;
     hub_presence_frames_drop(hub, NULL);
+    hub_loads_fini(hub);
     hub_seen_fini(hub);
     HASH_ITER(hh, hub->people.users_by_key, user, next)
     hub_user_free(hub, user);

@@ -80,10 +80,7 @@ static bool reload(struct hub *hub, struct presence_call *call)
     struct hub_user *user = hub_user_find(hub, call->realm, call->user);
     if (!user)
         return false;
-    if (user->load)
-        hub_load_again(user);
-    else
-        hub_load_start(hub, user);
+    hub_load_choices(hub, user);
     if (user->load)
         hub_load_wait(user, call);
     return user->load;

@@ -124,7 +124,7 @@ static void on_due(struct hub *hub, struct hub_timer *timer)
 
 /* -- what changes them -------------------------------------------------------------------- */
 
-static void on_frame(struct hub *hub, const struct frame *frame)
+static void on_frame(struct hub *hub, struct frame *frame)
 {
     struct span realm = span_text(frame->realm), room = span_text(frame->room);
     if (frame->type == EVENT_NEW_MESSAGE)

@@ -65,7 +65,7 @@ static void on_due(struct hub *hub, struct hub_timer *timer)
 
 /* -- what ends it ------------------------------------------------------------------------- */
 
-static void on_frame(struct hub *hub, const struct frame *frame)
+static void on_frame(struct hub *hub, struct frame *frame)
 {
     struct span realm = span_text(frame->realm), room = span_text(frame->room);
     switch ((enum event_type)frame->type) {

@@ -298,6 +298,7 @@ int reading_read(struct ledger *ledger, const struct settings *settings, struct 
         err = read_access(ledger, read, now_ms, &scratch);
         break;
     case READ_PRESENCE:
+    case READ_CHOICES:
         err = reading_presence(ledger, read, &scratch);
         break;
     case READ_PEOPLE:

@@ -96,7 +96,7 @@ int reading_presence(struct ledger *ledger, struct journal_read *read, struct ar
     read->presence.activity = kept.activity;
     read->presence.seen_ms = kept.seen_ms;
     err = reading_keep(&read->request.arena, &read->presence.activity);
-    if (!err)
+    if (!err && read->what == READ_PRESENCE)
         err = load_rooms(ledger, read, scene.actor.place);
     if (!err)
         err = load_subscriptions(ledger, read, scene.actor.place);

@@ -74,7 +74,7 @@ static void a_name_outlives_being_seen(void **state)
     play_free(play);
 }
 
-static void the_rooms_come_with_it(void **state)
+static void the_rooms_come_with_it_if_wanted(void **state)
 {
     struct play *play = play_new();
     char room[16];
@@ -91,6 +91,13 @@ static void the_rooms_come_with_it(void **state)
         assert_int_equal(read.presence.rooms[i].members, i == 300 ? 2 : 1);
     }
     assert_id_equal(read.head, play_head(play));
+    journal_read_fini(&read);
+    choose(play, PRESENCE_BUSY, "writing");
+    read = (struct journal_read){
+        .what = READ_CHOICES, .realm = span_text("main"), .actor.user = span_text("ann")};
+    play_read(play, &read);
+    assert_int_equal(read.presence.room_count, 0);
+    assert_int_equal(read.presence.choice, PRESENCE_BUSY);
     journal_read_fini(&read);
     play_free(play);
 }
@@ -216,7 +223,7 @@ int run_presence_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_choice_is_kept_until_it_is_cleared),
         cmocka_unit_test(a_name_outlives_being_seen),
-        cmocka_unit_test(the_rooms_come_with_it),
+        cmocka_unit_test(the_rooms_come_with_it_if_wanted),
         cmocka_unit_test(one_subscribes_to_whom_one_may_know),
         cmocka_unit_test(subscriptions_have_a_limit),
         cmocka_unit_test(others_are_left_out_of_what_is_asked),

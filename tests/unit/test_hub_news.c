@@ -30,7 +30,7 @@ static void note(char what)
     part.told[part.count++] = what;
 }
 
-static void on_frame(struct hub *hub, const struct frame *frame)
+static void on_frame(struct hub *hub, struct frame *frame)
 {
     note(frame->type == EVENT_USER_JOINED    ? 'j'
          : frame->type == EVENT_USER_LEFT    ? 'l'
