@@ -68,6 +68,7 @@ struct session {
     struct session *previous, *next; /* of the same user, oldest first */
     struct presence_session presence;
     bool snapshot_wanted;  /* when its user is loaded */
+    bool watches;          /* has had the snapshot: is told what changes from then on */
     const char *end_code;  /* NULL: not ended */
     struct hub *hub;
     struct letter opening, closing, ending; /* `closing` comes back as on_closed */
@@ -109,8 +110,8 @@ MUST_CHECK int session_init(struct session *session, const struct session_ops *o
 void session_fini(struct session *session);
 void hub_open(struct hub *hub, struct session *session);
 void hub_close(struct hub *hub, struct session *session);
-/* Tells an open session who of its people is online, and whatever changes from then on. False:
- * out of memory. */
+/* Tells an open session what is shown of its user and of those of its people who are not offline,
+ * and whatever changes from then on. False: out of memory. */
 MUST_CHECK bool hub_watch(struct hub *hub, struct session *session);
 
 enum session_action { SESSION_END, SESSION_RENEW };

@@ -22,6 +22,12 @@ static struct hub_user *user_of(struct presence_user *presence)
 
 /* -- telling ------------------------------------------------------------------------------- */
 
+/* Before it has caught up it is told nothing: what it missed is in its snapshot. */
+static bool hears(const struct session *session)
+{
+    return session->watches && session->counted && session->shows != SESSION_SHOWS_NONE;
+}
+
 /* Those sessions of `to` that hear of somebody for this reason: a room in common, or a
  * subscription. With both, all that want presence. Returns how many. */
 static int64_t tell_user(struct hub *hub, struct hub_user *to, struct frame *frame, bool by_room,
@@ -31,9 +37,7 @@ static int64_t tell_user(struct hub *hub, struct hub_user *to, struct frame *fra
     if (!frame)
         return 0;
     for (struct session *at = to->oldest; at; at = at->next) {
-        if (!at->counted || at->shows == SESSION_SHOWS_NONE)
-            continue;
-        if (at->shows == SESSION_SHOWS_ROOMS ? by_room || by_tie : by_tie) {
+        if (hears(at) && (by_tie || (by_room && at->shows == SESSION_SHOWS_ROOMS))) {
             hub_tell(hub, at, frame);
             count++;
         }
@@ -80,7 +84,7 @@ static int64_t tell_subscribers(struct hub *hub, struct hub_user *user, struct f
             continue;
         for (struct session *at = to->oldest; at; at = at->next) {
             bool told = at->shows == SESSION_SHOWS_ROOMS && to->stamp == stamp;
-            if (!at->counted || at->shows == SESSION_SHOWS_NONE || told)
+            if (!hears(at) || told)
                 continue;
             if (to->stamp != stamp && !may_see(hub, to, user))
                 break;
@@ -158,7 +162,8 @@ static void tell_all_shown(struct hub *hub, struct session *session)
     struct people *people = &hub->people;
     struct hub_user *user = session->of;
     int left = PRESENCE_SNAPSHOT_MAX;
-    user->stamp = ++people->stamp;
+    people->stamp++;
+    tell_shown(hub, session, user, &left);
     for (uint32_t i = 0; i < user->tie_count; i++) {
         struct hub_user *target =
             people_find_user(people, user->ties[i].target->key, user->ties[i].target->hh.keylen);
@@ -178,10 +183,11 @@ static void snapshot(struct hub *hub, struct session *session)
 {
     if (!session->of || !session->counted || session->shows == SESSION_SHOWS_NONE)
         return;
-    if (session->of->loaded)
-        tell_all_shown(hub, session);
-    else
-        session->snapshot_wanted = true;
+    session->snapshot_wanted = !session->of->loaded;
+    if (session->snapshot_wanted)
+        return;
+    tell_all_shown(hub, session);
+    session->watches = true;
 }
 
 struct watch {
@@ -360,10 +366,8 @@ void hub_presence_loaded(struct hub *hub, struct hub_user *user)
 {
     for (struct session *at = user->oldest; at; at = at->next) {
         enter(hub, at);
-        if (at->snapshot_wanted) {
-            at->snapshot_wanted = false;
+        if (at->snapshot_wanted)
             snapshot(hub, at);
-        }
     }
 }
 
