@@ -1,6 +1,6 @@
 #include "base/err.h"
+#include "core/body.h"
 #include "store/act.h"
-#include "store/body.h"
 
 int act_block(struct act *act)
 {

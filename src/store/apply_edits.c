@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "core/body.h"
 #include "store/act.h"
-#include "store/body.h"
 
 /* Edits of one message that are rewritten at once. */
 #define EDITS_AT_ONCE 64
@@ -19,6 +19,31 @@ static int check_edits(struct act *act, bool *ret_full)
                                            act->scene.message.id, limit, &count);
     *ret_full = limit > 0 && count >= limit;
     return err;
+}
+
+static bool same_value(struct span a, struct span b)
+{
+    if (!a.data || !b.data)
+        return !a.data && !b.data;
+    if (span_equal(a, b))
+        return true;
+    json_t *left = json_loadb(a.data, a.len, JSON_DECODE_ANY, NULL);
+    json_t *right = json_loadb(b.data, b.len, JSON_DECODE_ANY, NULL);
+    bool same = left && right && json_equal(left, right);
+    json_decref(left);
+    json_decref(right);
+    return same;
+}
+
+/* As JSON values. */
+static bool same_content(struct span a, struct span b)
+{
+    static const char *const names[] = {"text", "message", "mentions"};
+    for (size_t i = 0; i < array_count(names); i++) {
+        if (!same_value(body_member(a, names[i]), body_member(b, names[i])))
+            return false;
+    }
+    return true;
 }
 
 int act_edit_message(struct act *act)
@@ -37,7 +62,7 @@ int act_edit_message(struct act *act)
     int err = act_heed_blocks(act);
     if (err)
         return err;
-    if (body_same_content(message->body, act->body)) {
+    if (same_content(message->body, act->body)) {
         command->outcome.repeated = true;
         command->outcome.timestamp_ms = body_number(message->body, "editedAt");
         return 0;
