@@ -13,6 +13,7 @@
 
 #include "api/json.h"
 #include "api/json_writer.h"
+#include "api/round.h"
 #include "api/routes.h"
 
 /* A page of history: HISTORY_LIMIT_MAX events of the largest size. */
@@ -41,6 +42,7 @@ struct errand {
         struct journal_open open;
         struct journal_page page;
     };
+    struct round round;                      /* of one that erases, before it is answered */
     struct command command;                  /* actor, realm, room and spared are set */
     void *context;                           /* the handler's */
     json_t *json;                            /* the body, owned; NULL: not parsed */

@@ -147,6 +147,13 @@ struct command {
     struct outcome outcome;  /* set by the journal */
 };
 
+/* Does it take what was said out of the journal, if it is carried out? */
+static inline bool command_erases(const struct command *command)
+{
+    return command->kind == COMMAND_DELETE_MESSAGE ||
+           (command->kind == COMMAND_BAN && command->ban.delete_messages);
+}
+
 /* What is true of a room and a user when a command is decided. */
 struct facts {
     bool room_exists;

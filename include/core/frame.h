@@ -41,7 +41,6 @@ struct frame {
                              as it is told to the follower; 0: not known */
     struct event_id target; /* the message that was edited or deleted; 0-0: none */
     bool target_edited;   /* EVENT_MESSAGE_DELETED: the message had been edited before */
-    bool hole;            /* whom it was for, but no wire: what it said is to be forgotten */
     int64_t committed_us; /* clock_now_us() when it became visible; 0: replayed or made here */
     const char *realm;    /* never NULL but for AUDIENCE_SESSION */
     const char *room;     /* NULL if none */
@@ -80,9 +79,9 @@ struct frame_spec {
 /* One reference. ERR_MEMORY, ERR_FULL above EVENT_BYTES_MAX. Asserts that no byte below 0x20
  * stands in any of the texts. */
 MUST_CHECK int frame_new(const struct frame_spec *spec, struct frame **ret);
-/* What remains of a frame whose content may not be given out any more: its id, type and names.
- * ERR_MEMORY. */
-MUST_CHECK int frame_new_hole(const struct frame *frame, struct frame **ret);
+/* What a message or an edit of it is told as once the message is deleted: the same frame with the
+ * body that the journal has from then on. ERR_MEMORY. */
+MUST_CHECK int frame_new_erased(const struct frame *frame, struct frame **ret);
 struct frame *frame_ref(struct frame *frame);
 /* Frees with the last reference; NULL is fine. Returns NULL. */
 struct frame *frame_unref(struct frame *frame);

@@ -6,7 +6,8 @@
  *              -> users -> subscribers
  *              -> ring of recent frames
  *        hall_dispatch is given every frame of the process in journal order. Frames of realms
- *        without a reader here are dropped. A realm is kept while it has a subscriber or an
+ *        without a reader here are dropped. What a message said is taken out of ring and queues
+ *        when its deletion passes here. A realm is kept while it has a subscriber or an
  *        opening (hall_open), and REALM_IDLE_MS after.
  *
  *        Joining a subscriber to the order: hall_open before the journal is asked, so that
@@ -53,8 +54,11 @@ struct hall_realm {
     struct hall *hall;
     struct hall_room *rooms;
     struct hall_user *users;
-    struct subscriber *subscribers; /* list by realm_next */
+    struct subscriber *resting; /* list by realm_next: those with nothing queued */
+    struct subscriber *waiting; /* likewise: those with something, also when they have left */
     struct ring ring;
+    struct deletions *deletions; /* the last that were dispatched, owned; NULL: none */
+    struct event_id deletions_from; /* those up to here are not kept */
     struct event_id head;      /* last entry dispatched here */
     uint32_t opening;          /* hall_open without hall_enter or hall_abandon yet */
     int64_t idle_since_ms;     /* when the last reader left */
@@ -71,6 +75,7 @@ struct hall {
     struct frame *heartbeat_without_id; /* ref */
     uint32_t subscriber_count;
     uint32_t losses;           /* calls of hall_lost */
+    int64_t now_ms;            /* the latest it was told */
     /* A watcher came (+1) or went (-1). May be NULL. */
     void (*on_watchers)(struct hall *hall, const char *realm, const char *room, int change);
     void *context; /* the owner's */
@@ -109,13 +114,17 @@ struct hall_entry {
  * membership events have left the ring already: read a new snapshot, the opening goes on. */
 MUST_CHECK int hall_enter(struct hall_realm *realm, struct subscriber *subscriber,
                           const struct hall_entry *entry);
-/* Unseats it; state ENDED. Its queue stays for who writes it (subscriber_fini). Repeats are
- * fine. */
+/* Unseats it; state ENDED. Its queue stays for who writes it (subscriber_fini), and so long as
+ * something is in it what was deleted is taken out of it. Repeats are fine. */
 void hall_leave(struct subscriber *subscriber, int64_t now_ms);
 
 /* Goes on with a replay as far as the queue has room: from the ring, or by on_page_needed. Call
  * it after hall_enter and whenever the queue has been emptied to half. May call on_live. */
 void hall_replay(struct subscriber *subscriber);
+/* Does what is fed to it hold what a message said that was deleted after it was read, at `head`,
+ * and before now? Then it is not to be fed but read again: see hall_feed_failed. */
+bool hall_is_outdated(const struct subscriber *subscriber, struct frame *const *frames, int count,
+                      struct event_id head);
 /* A page of the journal: frames as this user sees them, in order, everything visible up to
  * `upto`. Frames are borrowed. Goes on with hall_replay. */
 void hall_feed(struct subscriber *subscriber, struct frame *const *frames, int count,

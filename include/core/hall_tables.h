@@ -27,6 +27,11 @@ static inline bool seat_is_blind(tagged_seat seat)
 /* Notes that the realm has no reader, if so; it is forgotten REALM_IDLE_MS later, when the next
  * one comes or goes. */
 void realm_note_idle(struct hall_realm *realm, int64_t now_ms);
+/* Puts it into the list of its realm where it belongs since its queue or state has changed. */
+void realm_sort(struct subscriber *subscriber);
+/* Takes what the message said that `deletion` tells of out of every queue, but for a block that is
+ * begun. */
+void realm_erase(struct hall_realm *realm, const struct frame *deletion);
 /* NULL if nobody here follows it. */
 struct hall_room *realm_find_room(struct hall_realm *realm, const char *name);
 struct hall_user *realm_find_user(struct hall_realm *realm, const char *name);

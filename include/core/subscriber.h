@@ -15,8 +15,7 @@
  *        partly written and what stands up to the last frame that no replay brings again
  *        (history, blocks of the session's own). The replay begins again after the last event
  *        that the reader took or will take: from the ring of recent frames if it reaches so far,
- *        else from the journal's pages. That is the whole back-pressure. A queue that holds what
- *        a message said that is deleted is dropped likewise.
+ *        else from the journal's pages. That is the whole back-pressure.
  *        An ephemeral frame that tells a state (who is online, who types, how far one has read)
  *        and finds no room is held back, the newest of each, and queued once the queue is empty.
  * BOUNDS queue_bytes_max (beside its own blocks one frame is always taken, so that a large one
@@ -39,6 +38,8 @@ struct hall_user;
 struct subscriber;
 
 enum subscriber_state { SUBSCRIBER_NEW, SUBSCRIBER_REPLAY, SUBSCRIBER_LIVE, SUBSCRIBER_ENDED };
+/* Of its realm, in which it is. */
+enum realm_list { LIST_NONE, LIST_RESTING, LIST_WAITING };
 
 struct subscriber_ops {
     /* The queue has something new. */
@@ -84,6 +85,7 @@ struct subscriber {
     bool fallback;                 /* this replay is a fall-back of its own, not a resume */
     bool page_pending;             /* on_page_needed was called */
     bool follows_all;              /* rooms joined later too */
+    uint8_t list;                  /* enum realm_list */
     struct event_id position;
     struct event_id taken;
     struct held *held;             /* states held back, owned; NULL: none */
@@ -91,7 +93,7 @@ struct subscriber {
     struct hall_realm *realm;
     struct hall_user *user;
     struct subscriber *user_previous, *user_next;   /* of the same user */
-    struct subscriber *realm_previous, *realm_next; /* of the same realm */
+    struct subscriber *realm_previous, *realm_next; /* of the same list */
     struct follow *follows;        /* owned */
     uint32_t follow_count, follow_size;
     struct event_id snapshot;      /* memberships were read at this id */
@@ -127,6 +129,8 @@ int subscriber_taken(struct subscriber *subscriber, size_t len);
 
 /* A queued frame, 0 = the oldest; `index` is below queue_count. */
 queued_frame subscriber_peek(const struct subscriber *subscriber, uint32_t index);
+/* Puts another frame in the place of a queued one that is not begun; takes over the reference. */
+void subscriber_replace(struct subscriber *subscriber, uint32_t index, struct frame *frame);
 /* Takes the oldest off whole (long-poll). The caller takes over the reference. */
 struct frame *subscriber_take(struct subscriber *subscriber);
 

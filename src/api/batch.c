@@ -26,6 +26,7 @@ struct batch_group {
     struct batch *batch;
     struct batch_group *before;
     int count;
+    struct round round;         /* of one that erases, before it is gone on with */
     struct errand *errands[BATCH_COMMANDS_MAX];
     struct command commands[BATCH_COMMANDS_MAX];
 };
@@ -140,9 +141,8 @@ static void on_answered(struct request *request, const struct answer *answer)
 
 /* -- the journal -------------------------------------------------------------------------- */
 
-static void on_group(struct letter *letter)
+static void group_conclude(struct batch_group *group)
 {
-    struct batch_group *group = container_of(letter, struct batch_group, append.request.letter);
     struct batch *batch = group->batch;
     batch->group = NULL;
     batch->flying = false;
@@ -166,6 +166,25 @@ static void on_group(struct letter *letter)
     }
     batch->running = false;
     batch_run(batch);
+}
+
+static void on_round(struct round *round)
+{
+    group_conclude(container_of(round, struct batch_group, round));
+}
+
+/* See on_read of errand.c. */
+static void on_group(struct letter *letter)
+{
+    struct batch_group *group = container_of(letter, struct batch_group, append.request.letter);
+    struct request *request = group->batch->request;
+    bool erases = false;
+    for (int i = 0; i < group->count; i++)
+        erases |= command_erases(&group->commands[i]);
+    if (erases)
+        round_start(&group->round, request_app(request), request->worker, on_round);
+    else
+        group_conclude(group);
 }
 
 static void flush(struct batch *batch)

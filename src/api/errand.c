@@ -159,10 +159,21 @@ void errand_conclude(struct errand *errand)
         errand->on_done(errand);
 }
 
+static void on_round(struct round *round)
+{
+    errand_conclude(container_of(round, struct errand, round));
+}
+
+/* Where content was erased no worker gives it out any more by the time of the answer. */
 static void on_read(struct letter *letter)
 {
-    errand_conclude(
-        container_of(container_of(letter, struct journal_request, letter), struct errand, common));
+    struct errand *errand =
+        container_of(container_of(letter, struct journal_request, letter), struct errand, common);
+    struct request *request = errand->request;
+    if (errand->kind == ERRAND_APPEND && command_erases(&errand->command))
+        round_start(&errand->round, request_app(request), request->worker, on_round);
+    else
+        errand_conclude(errand);
 }
 
 void errand_resume(struct errand *errand)

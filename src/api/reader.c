@@ -64,6 +64,7 @@ void reader_close(struct reader *reader)
     reader->closed = true;
     worker_timer_remove(&reader->timer);
     hall_leave(&reader->subscriber, worker_now_ms(reader->desk->worker));
+    subscriber_fini(&reader->subscriber); /* nobody writes it any more */
     if (reader->in_hub) {
         reader->hub_closing = true;
         hub_close(reader->desk->app->hub, &reader->session);

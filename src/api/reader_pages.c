@@ -108,6 +108,10 @@ static void on_journal_page(struct letter *letter)
         metric_add(METRIC_JOURNAL_ERRORS, 1);
         /* Asked again with the next heartbeat: streams stay open while the journal is away. */
         hall_feed_failed(&reader->subscriber);
+    } else if (hall_is_outdated(&reader->subscriber, page->frames, page->frame_count,
+                                page->head)) {
+        hall_feed_failed(&reader->subscriber);
+        hall_replay(&reader->subscriber);
     } else if (reader->history) {
         feed_history(reader, page);
     } else {

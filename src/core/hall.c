@@ -50,6 +50,50 @@ static void move_seat(struct subscriber *subscriber, const struct frame *frame)
 
 /* -- coming and going -------------------------------------------------------------------- */
 
+static struct subscriber **list_of(struct hall_realm *realm, enum realm_list list)
+{
+    assert(list != LIST_NONE);
+    return list == LIST_WAITING ? &realm->waiting : &realm->resting;
+}
+
+static void list_add(struct subscriber *subscriber, enum realm_list list)
+{
+    struct subscriber **first = list_of(subscriber->realm, list);
+    subscriber->list = (uint8_t)list;
+    subscriber->realm_previous = NULL;
+    subscriber->realm_next = *first;
+    if (*first)
+        (*first)->realm_previous = subscriber;
+    *first = subscriber;
+}
+
+static void list_remove(struct subscriber *subscriber)
+{
+    if (subscriber->realm_previous)
+        subscriber->realm_previous->realm_next = subscriber->realm_next;
+    else
+        *list_of(subscriber->realm, subscriber->list) = subscriber->realm_next;
+    if (subscriber->realm_next)
+        subscriber->realm_next->realm_previous = subscriber->realm_previous;
+    subscriber->list = LIST_NONE;
+}
+
+/* One who has left is out of all lists with the last of its queue. */
+void realm_sort(struct subscriber *subscriber)
+{
+    bool ended = subscriber->state == SUBSCRIBER_ENDED;
+    enum realm_list list = subscriber->queue_count ? LIST_WAITING
+                           : ended                 ? LIST_NONE
+                                                   : LIST_RESTING;
+    if (subscriber->list == LIST_NONE || subscriber->list == list)
+        return;
+    list_remove(subscriber);
+    if (list != LIST_NONE)
+        list_add(subscriber, list);
+    else
+        realm_note_idle(subscriber->realm, subscriber->realm->hall->now_ms);
+}
+
 static void lists_add(struct subscriber *subscriber)
 {
     struct hall_user *user = subscriber->user;
@@ -58,14 +102,11 @@ static void lists_add(struct subscriber *subscriber)
     if (user->subscribers)
         user->subscribers->user_previous = subscriber;
     user->subscribers = subscriber;
-    subscriber->realm_next = realm->subscribers;
-    if (realm->subscribers)
-        realm->subscribers->realm_previous = subscriber;
-    realm->subscribers = subscriber;
+    list_add(subscriber, subscriber->queue_count ? LIST_WAITING : LIST_RESTING);
     realm->hall->subscriber_count++;
 }
 
-static void lists_remove(struct subscriber *subscriber)
+static void user_remove(struct subscriber *subscriber)
 {
     if (subscriber->user_previous)
         subscriber->user_previous->user_next = subscriber->user_next;
@@ -73,12 +114,8 @@ static void lists_remove(struct subscriber *subscriber)
         subscriber->user->subscribers = subscriber->user_next;
     if (subscriber->user_next)
         subscriber->user_next->user_previous = subscriber->user_previous;
-    if (subscriber->realm_previous)
-        subscriber->realm_previous->realm_next = subscriber->realm_next;
-    else
-        subscriber->realm->subscribers = subscriber->realm_next;
-    if (subscriber->realm_next)
-        subscriber->realm_next->realm_previous = subscriber->realm_previous;
+    user_free_if_empty(subscriber->realm, subscriber->user);
+    subscriber->user = NULL;
     subscriber->realm->hall->subscriber_count--;
 }
 
@@ -89,9 +126,7 @@ static void unseat(struct subscriber *subscriber)
     free(subscriber->follows);
     subscriber->follows = NULL;
     subscriber->follow_size = 0;
-    lists_remove(subscriber);
-    user_free_if_empty(subscriber->realm, subscriber->user);
-    subscriber->user = NULL;
+    user_remove(subscriber);
 }
 
 /* Membership events that passed here after the snapshot. */
@@ -129,6 +164,7 @@ int hall_enter(struct hall_realm *realm, struct subscriber *subscriber,
         err = follow_add(subscriber, &entry->follows[i]);
     if (err) {
         unseat(subscriber);
+        list_remove(subscriber);
         return err;
     }
     assert(realm->opening > 0);
@@ -142,9 +178,10 @@ void hall_leave(struct subscriber *subscriber, int64_t now_ms)
 {
     if (subscriber->state == SUBSCRIBER_NEW || subscriber->state == SUBSCRIBER_ENDED)
         return;
+    subscriber->realm->hall->now_ms = now_ms;
     subscriber->state = SUBSCRIBER_ENDED;
     unseat(subscriber);
-    realm_note_idle(subscriber->realm, now_ms);
+    realm_sort(subscriber);
 }
 
 /* -- dispatch ---------------------------------------------------------------------------- */
@@ -206,13 +243,22 @@ static void dispatch_moves(struct hall_realm *realm, struct frame *frame)
 
 static void dispatch_to_realm(struct hall_realm *realm, struct frame *frame)
 {
-    for (struct subscriber *at = realm->subscribers; at; at = at->realm_next)
+    struct subscriber *next;
+    /* In this order: who rests waits from here on. */
+    for (struct subscriber *at = realm->waiting; at; at = next) {
+        next = at->realm_next;
         push_live(at, frame);
+    }
+    for (struct subscriber *at = realm->resting; at; at = next) {
+        next = at->realm_next;
+        push_live(at, frame);
+    }
 }
 
 void hall_dispatch(struct hall *hall, struct frame *frame, int64_t now_ms)
 {
     struct hall_realm *realm = hall_find(hall, span_text(frame->realm));
+    hall->now_ms = now_ms;
     if (!realm)
         return;
     if (!event_id_is_none(frame->id)) {
@@ -221,8 +267,10 @@ void hall_dispatch(struct hall *hall, struct frame *frame, int64_t now_ms)
         ring_add(&realm->ring, frame, now_ms);
         realm->head = frame->id;
         realm->heartbeat = frame_unref(realm->heartbeat);
-        if (frame->type == EVENT_MESSAGE_DELETED)
+        if (frame->type == EVENT_MESSAGE_DELETED) {
             ring_erase(&realm->ring, frame->target, frame->target_edited);
+            realm_erase(realm, frame);
+        }
     }
     /* A joiner is seated before the joining is told, a leaver afterwards. */
     if (is_move(frame) && is_join(frame))
@@ -246,7 +294,9 @@ void hall_lost(struct hall *hall)
     HASH_ITER(hh, hall->realms, realm, next) {
         ring_fini(&realm->ring);
         ring_init(&realm->ring, hall->limits.ring_bytes_max, hall->limits.ring_age_max_ms);
-        for (struct subscriber *at = realm->subscribers; at; at = at->realm_next)
+        for (struct subscriber *at = realm->waiting; at; at = at->realm_next)
+            at->ops->on_broken(at);
+        for (struct subscriber *at = realm->resting; at; at = at->realm_next)
             at->ops->on_broken(at);
     }
 }

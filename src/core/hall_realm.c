@@ -29,11 +29,12 @@ static void idle_remove(struct hall_realm *realm)
 
 static void realm_free(struct hall_realm *realm)
 {
-    assert(!realm->subscribers && !realm->rooms && !realm->users);
+    assert(!realm->waiting && !realm->resting && !realm->rooms && !realm->users);
     idle_remove(realm);
     HASH_DEL(realm->hall->realms, realm);
     ring_fini(&realm->ring);
     frame_unref(realm->heartbeat);
+    free(realm->deletions);
     free(realm);
 }
 
@@ -71,7 +72,7 @@ void realm_note_idle(struct hall_realm *realm, int64_t now_ms)
 {
     struct hall *hall = realm->hall;
     forget_idle(hall, now_ms);
-    if (realm->subscribers || realm->opening || realm->idle)
+    if (realm->waiting || realm->resting || realm->opening || realm->idle)
         return;
     realm->idle = true;
     realm->idle_since_ms = now_ms;
@@ -85,6 +86,7 @@ void realm_note_idle(struct hall_realm *realm, int64_t now_ms)
 
 struct hall_realm *hall_open(struct hall *hall, struct span name, int64_t now_ms)
 {
+    hall->now_ms = now_ms;
     forget_idle(hall, now_ms);
     struct hall_realm *realm = hall_find(hall, name);
     if (!realm) {
@@ -103,6 +105,7 @@ struct hall_realm *hall_open(struct hall *hall, struct span name, int64_t now_ms
 void hall_abandon(struct hall_realm *realm, int64_t now_ms)
 {
     assert(realm->opening > 0);
+    realm->hall->now_ms = now_ms;
     realm->opening--;
     realm_note_idle(realm, now_ms);
 }

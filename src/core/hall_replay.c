@@ -3,8 +3,7 @@
  * A replay from the ring needs the membership at each frame, and only that of now is kept. It
  * is found backwards: the user's own joins and leaves between the frame and now are in the ring
  * too, so the first of them at or after the frame tells what was true before it. Where a room
- * was deleted in that stretch the journal is asked instead, which remembers. So it is at a hole,
- * which says that something stood there and not what. */
+ * was deleted in that stretch the journal is asked instead, which remembers. */
 #include <assert.h>
 
 #include "core/hall_tables.h"
@@ -83,8 +82,6 @@ static enum fed feed_from_ring(struct subscriber *subscriber)
         struct frame *frame = ring_at(ring, i);
         bool skipped = subscriber->fallback && is_spared(subscriber, frame);
         if (!skipped && sees(subscriber, frame, moves, move_count)) {
-            if (frame->hole)
-                return FED_NOT;
             struct frame *version = version_for(frame, subscriber);
             if (!queue_has_room(subscriber, version) || !push_replayed(subscriber, version))
                 return FED_FULL;

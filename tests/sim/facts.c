@@ -165,3 +165,41 @@ void append_about(enum event_type type)
         return;
     }
 }
+
+static bool is_for(const struct sight *sight, const struct fact *fact)
+{
+    return fact->type != EVENT_NONE && (!fact->quiet || fact->user == sight->user);
+}
+
+static bool sees_as_member(const struct sight *sight, const struct fact *fact)
+{
+    bool named = sight->named & (1u << fact->room);
+    return is_for(sight, fact) && fact->member[sight->user] && (sight->all || named);
+}
+
+static bool sees_watching(const struct sight *sight, const struct fact *fact)
+{
+    bool named = sight->named & (1u << fact->room);
+    return is_for(sight, fact) && named && fact->room < PUBLIC_ROOMS &&
+           event_type_is_for_watchers(fact->type);
+}
+
+bool is_shown(const struct sight *sight, const struct fact *fact)
+{
+    return sees_as_member(sight, fact) ||
+           (sees_watching(sight, fact) && !is_banned(fact->room, sight->user));
+}
+
+bool must_see(const struct sight *sight, const struct fact *fact)
+{
+    return sees_as_member(sight, fact) ||
+           (sees_watching(sight, fact) && bans[fact->room][sight->user] == 0);
+}
+
+bool may_see(const struct sight *sight, const struct fact *fact)
+{
+    unsigned ban = fact->bans[sight->user];
+    return sees_as_member(sight, fact) ||
+           (sees_watching(sight, fact) &&
+            !(ban % 2 == 1 && ban == bans[fact->room][sight->user]));
+}

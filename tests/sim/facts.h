@@ -47,4 +47,18 @@ void append_ban(int room, int user);
 /* Edits or deletes one of the last messages, if there is one to be had. */
 void append_about(enum event_type type);
 
+/* Whom a reader reads for, and what it asked for. */
+struct sight {
+    int user;
+    bool all;
+    unsigned named; /* bit set of rooms */
+};
+
+/* In the journal's eyes, now: who is banned watches nothing. */
+bool is_shown(const struct sight *sight, const struct fact *fact);
+/* What one who was banned had watched by then depends on how fast it read. */
+bool must_see(const struct sight *sight, const struct fact *fact);
+/* Never what happened under a ban that still holds. */
+bool may_see(const struct sight *sight, const struct fact *fact);
+
 #endif
