@@ -34,6 +34,7 @@
 #define BLOCKS_OF_USER_MAX 1000       /* users whom one user blocks */
 #define BLOCKS_PAGE_MAX 100           /* of them on one page */
 #define BATCH_COMMANDS_MAX 100        /* commands of one batch */
+#define APPEND_EVENTS_MAX 1000        /* made or rewritten by one append, and by one command more */
 #define DEVICES_OF_USER_MAX 20        /* acknowledged cursors of one user */
 #define ACTIVITY_CHARACTERS_MAX 64    /* `activity` of a presence */
 #define SUBSCRIPTIONS_OF_USER_MAX 500 /* presence subscriptions of one user */

@@ -41,11 +41,14 @@ struct journal_request {
 
 /* Commands are carried out in order, each with its own outcome; one that fails does not stop
  * the rest unless `ordered`, then the rest have ERR_AGAIN (not tried). Answered once all that
- * was done is durable. */
+ * was done is durable.
+ * So that others are not kept waiting, none is begun after APPEND_EVENTS_MAX events were made or
+ * rewritten: those from `done` on are for another append. */
 struct journal_append {
     struct journal_request request;
     struct command *commands; /* borrowed; outcomes are written into them */
     int count;
+    int done;                 /* of them, without an error of the request: at least one */
     bool ordered;
     int64_t started_us;       /* set by the journal */
 };

@@ -141,6 +141,19 @@ static void on_answered(struct request *request, const struct answer *answer)
 
 /* -- the journal -------------------------------------------------------------------------- */
 
+/* What the journal left for another append waits, before all that came after it. */
+static void keep_rest(struct batch *batch, struct batch_group *group)
+{
+    const struct journal_append *append = &group->append;
+    int rest = append->request.err ? 0 : group->count - append->done;
+    assert(rest >= 0 && batch->waiting_count + rest <= BATCH_COMMANDS_MAX);
+    group->count -= rest;
+    memmove(batch->waiting + rest, batch->waiting,
+            (size_t)batch->waiting_count * sizeof(*batch->waiting));
+    memcpy(batch->waiting, group->errands + group->count, (size_t)rest * sizeof(*batch->waiting));
+    batch->waiting_count += rest;
+}
+
 static void group_conclude(struct batch_group *group)
 {
     struct batch *batch = group->batch;
@@ -149,6 +162,7 @@ static void group_conclude(struct batch_group *group)
     group->before = batch->groups;
     batch->groups = group;
     batch->running = true;
+    keep_rest(batch, group);
     for (int i = 0; i < group->count; i++) {
         struct errand *errand = group->errands[i];
         errand->command.outcome = group->commands[i].outcome;

@@ -22,7 +22,7 @@ void apply_forget(struct apply *apply)
 {
     for (int i = 0; i < apply->frame_count; i++)
         frame_unref(apply->frames[i]);
-    apply->frame_count = 0;
+    apply->frame_count = apply->rewritten = 0;
 }
 
 void apply_tell(struct apply *apply, journal_follower follower, void *context)
@@ -389,8 +389,14 @@ int apply_command(struct apply *apply, struct command *command, int64_t now_ms,
 int apply_append(struct apply *apply, struct journal_append *append, int64_t now_ms)
 {
     bool stopped = false;
+    int before = apply_events(apply);
+    append->done = append->count;
     for (int i = 0; i < append->count; i++) {
         struct command *command = &append->commands[i];
+        if (!stopped && i > 0 && apply_events(apply) - before >= APPEND_EVENTS_MAX) {
+            append->done = i;
+            return 0;
+        }
         if (stopped) {
             command->outcome = (struct outcome){.err = ERR_AGAIN};
             continue;

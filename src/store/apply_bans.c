@@ -34,14 +34,15 @@ static int delete_messages(struct act *act)
 {
     struct outcome *outcome = &act->command->outcome;
     struct sent sent = {.count = 0};
+    int before = apply_events(act->apply), count = 0;
     int err = act->ledger->ops->messages_of_sender(
         act->ledger, act->scene.target.place, act->scene.room.place, act->command->ban.deleted_upto,
         MESSAGES_DELETED_MAX, note_sent, &sent);
-    for (int i = 0; i < sent.count && !err; i++)
-        err = delete_message(act, sent.ids[i]);
-    outcome->more = sent.count == MESSAGES_DELETED_MAX;
+    while (count < sent.count && !err && apply_events(act->apply) - before < APPEND_EVENTS_MAX)
+        err = delete_message(act, sent.ids[count++]);
+    outcome->more = sent.count == MESSAGES_DELETED_MAX || count < sent.count;
     if (outcome->more)
-        outcome->deleted_upto = sent.ids[sent.count - 1];
+        outcome->deleted_upto = sent.ids[count - 1];
     return err;
 }
 

@@ -116,6 +116,7 @@ static int erase_edit(struct act *act, const struct ledger_event *message, struc
         err = body_erased(&scratch, message->body, edit.timestamp_ms, &body);
     if (!err)
         err = ledger->ops->event_rewrite(ledger, realm, id, body, true);
+    act->apply->rewritten++;
     arena_fini(&scratch);
     return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
 }

@@ -317,6 +317,47 @@ static void a_ban_ends_watching(void **state)
     play_free(play);
 }
 
+/* Their edits count: 1,000 events a command, and one message more. */
+static void much_edited_messages_are_deleted_in_smaller_parts(void **state)
+{
+    enum { EDITS = 600 };
+    static char bodies[EDITS][64];
+    static struct command edits[EDITS];
+    struct play *play = play_new();
+    make_room(play, "tea", ROOM_PUBLIC);
+    assert_err(play_join(play, "bob", "tea"), ERR_OK);
+    for (int i = 0; i < 3; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "bob-%d", i);
+        play_say(play, "bob", "tea", name);
+        for (int j = 0; j < EDITS; j++) {
+            snprintf(bodies[j], sizeof(bodies[j]), "{\"messageId\":\"%s\",\"text\":\"%d\"}", name,
+                     j);
+            edits[j] = play_command(COMMAND_EDIT_MESSAGE, "bob", "tea");
+            edits[j].message_id = span_text(name);
+            edits[j].body = span_text(bodies[j]);
+        }
+        struct journal_append append = {.commands = edits, .count = EDITS};
+        play_append(play, &append);
+        assert_int_equal(append.done, EDITS);
+        assert_err(edits[EDITS - 1].outcome.err, ERR_OK);
+        journal_append_fini(&append);
+    }
+    struct command ban = play_command(COMMAND_BAN, "mod", "tea");
+    ban.target = span_text("bob");
+    ban.ban.delete_messages = true;
+    struct outcome outcome = play_do(play, &ban);
+    assert_err(outcome.err, ERR_OK);
+    assert_true(outcome.more);
+    assert_int_equal(sent_by(play, "bob", false), 1);
+    ban.ban.deleted_upto = outcome.deleted_upto;
+    outcome = play_do(play, &ban);
+    assert_err(outcome.err, ERR_OK);
+    assert_false(outcome.more);
+    assert_int_equal(sent_by(play, "bob", false), 0);
+    play_free(play);
+}
+
 int run_ban_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +370,7 @@ int run_ban_tests(void)
         cmocka_unit_test(readers_are_shown_the_times_inside),
         cmocka_unit_test(a_ban_ends_watching),
         cmocka_unit_test(what_the_banned_wrote_is_deleted_a_part_at_a_time),
+        cmocka_unit_test(much_edited_messages_are_deleted_in_smaller_parts),
     };
     return cmocka_run_group_tests_name("bans", tests, NULL, NULL);
 }
