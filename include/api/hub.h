@@ -135,4 +135,17 @@ void hub_call(struct hub *hub, struct session_call *call);
 /* Markers that moved, linked by `next`; taken over. Each is told within receipts.coalesce_ms. */
 void hub_note_receipts(struct hub *hub, struct receipt *receipts);
 
+/* Somebody who waits until what was noted is told. Embedded; the caller keeps it until on_done,
+ * which runs on the worker `home` behind what is told. */
+struct hub_flush {
+    struct worker *home;
+    void (*on_done)(struct hub_flush *flush);
+    /* the hub's */
+    struct hub *hub;
+    struct hub_flush *next;
+    struct letter letter;
+};
+/* The process is about to end: markers are told at once from here on. */
+void hub_flush_receipts(struct hub *hub, struct hub_flush *flush);
+
 #endif

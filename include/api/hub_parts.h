@@ -103,6 +103,7 @@ struct hub {
     struct receipts receipts;        /* that wait to be told */
     struct hub_timer receipts_timer; /* until the next of them is due */
     int receipts_read;               /* whose markers the journal is asked for */
+    struct hub_flush *flushes;       /* that wait until none of either is left */
 };
 
 /* Sets or moves. */

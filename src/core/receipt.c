@@ -89,6 +89,15 @@ struct receipt *receipts_take(struct receipts *receipts, int64_t now_ms)
     return receipt;
 }
 
+void receipts_hurry(struct receipts *receipts, int64_t now_ms)
+{
+    receipts->delay_ms = 0;
+    for (struct receipt *receipt = receipts->oldest; receipt; receipt = receipt->next) {
+        if (receipt->due_ms > now_ms)
+            receipt->due_ms = now_ms;
+    }
+}
+
 int64_t receipts_wait_ms(const struct receipts *receipts, int64_t now_ms)
 {
     if (!receipts->oldest)
