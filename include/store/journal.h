@@ -25,6 +25,7 @@
 #include "base/settings.h"
 #include "core/command.h"
 #include "core/frame.h"
+#include "core/grant.h"
 
 #define JOURNAL_QUEUE_MAX 65536
 
@@ -104,6 +105,7 @@ struct journal_open {
     /* asked */
     struct follow_spec follow;
     struct actor actor;       /* the user's name and data as the token has them */
+    const struct grants *granted; /* to the user, in whatever room; NULL: none */
     enum cursor_state cursor_state;
     struct event_id cursor;
     struct span device;       /* data NULL: none. Without a cursor its acknowledged one is taken;
@@ -273,6 +275,7 @@ struct journal_read {
     struct span from;          /* continue after this room or user; data NULL: from the first */
     int limit;
     struct command *command;   /* READ_ACCESS: its outcome is written */
+    const struct grants *granted; /* READ_ROOMS_*: to the actor, in whatever room; NULL: none */
     struct span user;          /* READ_BLOCKS: this one; data NULL: a page of all */
     int64_t since_ms;          /* READ_RECEIPTS, at least 1 */
     struct event_id after;     /* READ_DELIVERED, READ_ROOMS_CHANGED */

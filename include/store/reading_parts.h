@@ -3,6 +3,7 @@
 #ifndef TIDINGS_STORE_READING_PARTS_H
 #define TIDINGS_STORE_READING_PARTS_H
 
+#include "core/grant.h"
 #include "store/reading.h"
 #include "store/scene.h"
 #include "store/view.h"
@@ -36,7 +37,12 @@ MUST_CHECK int reading_presence(struct ledger *ledger, struct journal_read *read
 MUST_CHECK int reading_people(struct ledger *ledger, const struct settings *settings,
                               struct journal_read *read, struct arena *scratch);
 
-/* The user may read the room's history above `*ret`. `privileged`: not bound by `historyFrom`. */
+/* Is the actor, with these GRANT_* for a room, not bound by its `historyFrom`? */
+static inline bool reading_is_privileged(const struct actor *actor, unsigned grants)
+{
+    return actor->service || (grants & GRANT_READ);
+}
+/* The user may read the room's history above `*ret`. `privileged`: reading_is_privileged. */
 MUST_CHECK int reading_floor(struct ledger *ledger, const struct ledger_room *room,
                              place_number user, bool privileged, struct event_id *ret);
 

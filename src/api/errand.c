@@ -237,6 +237,7 @@ void errand_read(struct errand *errand, enum read_what what)
     errand->read.realm = errand->command.realm;
     errand->read.room = errand->command.room;
     errand->read.actor = errand->command.actor;
+    errand->read.granted = request_identity(errand->request)->grants;
     if (what == READ_ACCESS)
         errand->read.command = &errand->command;
     errand_start(errand, ERRAND_READ);

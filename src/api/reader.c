@@ -390,6 +390,7 @@ int reader_open(struct reader *reader, const struct reader_params *params)
         .issued_at_s = identity->issued_at_s,
         .service = identity->service,
     };
+    open->granted = identity->grants;
     open->cursor_state = params->cursor_state;
     open->cursor = params->cursor;
     if (params->device.data) {

@@ -3,7 +3,6 @@
 #include <assert.h>
 
 #include "base/err.h"
-#include "core/grant.h"
 #include "store/scene.h"
 #include "store/reading_parts.h"
 #include "store/shape.h"
@@ -142,9 +141,9 @@ static int read_room(struct ledger *ledger, struct journal_read *read, int64_t n
         err = reading_marker(ledger, &scene.room, &scene.member.marker, &read->rooms[0].marker);
     if (err)
         return err;
-    bool privileged = read->actor.service || (read->actor.grants & GRANT_READ);
-    return reading_details(ledger, &scene.room, scene.actor.place, privileged, arena,
-                                &read->rooms[0]);
+    return reading_details(ledger, &scene.room, scene.actor.place,
+                           reading_is_privileged(&read->actor, read->actor.grants), arena,
+                           &read->rooms[0]);
 }
 
 static int read_rooms_of_user(struct ledger *ledger, struct journal_read *read,
@@ -170,8 +169,9 @@ static int read_rooms_of_user(struct ledger *ledger, struct journal_read *read,
     err = ledger->ops->rooms_of_user(ledger, scene.actor.place, read->from, read->limit + 1,
                                      note_room, &walk);
     for (int i = 0; i < read->room_count && !err; i++) {
-        err = reading_details(ledger, &walk.rooms[i], scene.actor.place, false, arena,
-                                   &read->rooms[i]);
+        unsigned grants = grants_for(read->granted, read->rooms[i].info.id);
+        err = reading_details(ledger, &walk.rooms[i], scene.actor.place,
+                              reading_is_privileged(&read->actor, grants), arena, &read->rooms[i]);
         if (!err)
             err = reading_marker(ledger, &walk.rooms[i], &walk.markers[i],
                                  &read->rooms[i].marker);

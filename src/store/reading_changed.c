@@ -50,8 +50,11 @@ static int add_room(struct changed_walk *walk, const struct room_of_user *of,
                                 .notify = of->member.notify,
                                 .marker = *marker};
     err = reading_keep_room(arena, &found->info);
-    return err ? err
-               : reading_details(walk->ledger, &of->room, walk->user, false, arena, found);
+    if (err)
+        return err;
+    unsigned grants = grants_for(read->granted, found->info.id);
+    return reading_details(walk->ledger, &of->room, walk->user,
+                           reading_is_privileged(&read->actor, grants), arena, found);
 }
 
 static int add_partner(struct changed_walk *walk, const struct room_of_user *of)

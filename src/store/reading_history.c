@@ -1,7 +1,6 @@
 #include <assert.h>
 
 #include "base/err.h"
-#include "core/grant.h"
 #include "store/reading_parts.h"
 #include "store/shape.h"
 
@@ -210,7 +209,7 @@ int reading_history(struct ledger *ledger, struct journal_history *history, int6
     history->next_before = history->next_after = history->head = EVENT_ID_NONE;
     arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
     struct leaf leaf = {.history = history, .ledger = ledger};
-    bool privileged = history->actor.service || (history->actor.grants & GRANT_READ);
+    bool privileged = reading_is_privileged(&history->actor, history->actor.grants);
     int err = reading_scene(ledger, history->realm, history->room, &history->actor, now_ms,
                             &scratch, &scene);
     if (!err)

@@ -1,7 +1,6 @@
 #include "store/scene.h"
 
 #include "base/err.h"
-#include "core/grant.h"
 #include "store/reading_parts.h"
 
 /* What is looked up may be missing. */
@@ -93,8 +92,8 @@ int scene_check_shown(struct ledger *ledger, const struct scene *scene, const st
                       struct event_id message)
 {
     struct event_id floor;
-    bool privileged = actor->service || (actor->grants & GRANT_READ);
-    int err = reading_floor(ledger, &scene->room, scene->actor.place, privileged, &floor);
+    int err = reading_floor(ledger, &scene->room, scene->actor.place,
+                            reading_is_privileged(actor, actor->grants), &floor);
     if (err)
         return err;
     return event_id_compare(message, floor) <= 0 ? ERR_NOT_FOUND : 0;
