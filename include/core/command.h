@@ -99,6 +99,7 @@ struct outcome {
     int64_t timestamp_ms;    /* of that event */
     struct event_id head;    /* the realm's last id after the command, for `asOf` and `cursor` */
     struct room_info room;   /* PUT_ROOM, JOIN, OPEN_DIRECT; texts in the append's arena */
+    const struct room_person *pair; /* PUT_ROOM of a direct room: both, likewise; else NULL */
     enum role role;          /* the actor's role afterwards (PUT_ROOM, JOIN) */
     enum notify notify;      /* likewise (PUT_ROOM) */
     int64_t retry_after_ms;  /* ERR_RATE_LIMITED: slow mode */

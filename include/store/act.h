@@ -18,6 +18,7 @@ struct act {
     struct scene scene;
     struct arena bodies;   /* of the event that is being made */
     struct room_info room; /* as it is by now; texts in the results */
+    const struct room_person *pair; /* its two, if it is a direct one that is told of; else NULL */
     struct span body;      /* the command's, and whom it mentions, but for those who block it */
     const struct span *mentions;
     int mention_count;
@@ -92,8 +93,8 @@ MUST_CHECK int act_unblock(struct act *act);
 MUST_CHECK int act_heed_blocks(struct act *act);
 /* Tells of the act's room; of one that is new it opens the creator's tenure. */
 MUST_CHECK int act_emit_room(struct act *act, enum event_type type, bool ends_watching);
-/* The act's room as its member is given it; ROLE_NONE: as everyone is. A direct room that is made
- * has both members, actor and target. NULL: out of memory. */
+/* The act's room, and its two, as its member is given it; ROLE_NONE: as everyone is. NULL: out of
+ * memory. */
 json_t *act_shape_room(const struct act *act, enum role role);
 
 /* A user enters: record, event, and from that event on a tenure unless one was opened before. */

@@ -196,16 +196,11 @@ enum read_what {
     READ_PEOPLE,        /* users -> people: those of them that the actor may know about */
 };
 
-/* One of the two of a direct room. */
-struct read_person_name {
-    struct span user, name, data; /* name.data, data.data NULL: none */
-};
-
 struct read_room {
     struct room_info info;
     enum role role;       /* of the asker; ROLE_NONE: not in it */
     enum notify notify;   /* likewise */
-    struct read_person_name *pair; /* ROOM_DIRECT: both; NULL: not read */
+    const struct room_person *pair; /* ROOM_DIRECT: both; NULL: of another kind */
     struct span last_message; /* JSON object of the newest message that the asker may read; data
                                  NULL: none */
     int64_t last_message_ms;  /* its timestamp, 0: none */

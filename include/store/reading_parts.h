@@ -23,7 +23,7 @@ MUST_CHECK int reading_blocks(struct ledger *ledger, struct journal_read *read, 
                               struct arena *scratch);
 /* The two of a direct room, into the arena. */
 MUST_CHECK int reading_pair(struct ledger *ledger, place_number room, struct arena *arena,
-                            struct read_room *found);
+                            const struct room_person **ret);
 
 /* The scene of a room that the actor may read, else ERR_NOT_FOUND and what command_decide_read
  * says. */

@@ -113,7 +113,9 @@ static int last_message(struct ledger *ledger, const struct ledger_room *room, p
 int reading_details(struct ledger *ledger, const struct ledger_room *room, place_number user,
                     bool privileged, struct arena *arena, struct read_room *found)
 {
-    int err = room->info.kind == ROOM_DIRECT ? reading_pair(ledger, room->place, arena, found) : 0;
+    int err = 0;
+    if (room->info.kind == ROOM_DIRECT)
+        err = reading_pair(ledger, room->place, arena, &found->pair);
     return err ? err : last_message(ledger, room, user, privileged, arena, found);
 }
 

@@ -61,17 +61,17 @@ static int add_partner(struct changed_walk *walk, const struct room_of_user *of)
 {
     struct journal_read *read = walk->read;
     struct arena *arena = &read->request.arena;
-    struct read_room found;
+    const struct room_person *pair;
     if (of->room.info.kind != ROOM_DIRECT || read->partner_count == PRESENCE_SNAPSHOT_MAX)
         return 0;
     if (!read->partners)
         read->partners = arena_alloc(arena, PRESENCE_SNAPSHOT_MAX * sizeof(*read->partners));
     if (!read->partners)
         return ERR_MEMORY;
-    int err = reading_pair(walk->ledger, of->room.place, arena, &found);
+    int err = reading_pair(walk->ledger, of->room.place, arena, &pair);
     for (int i = 0; i < 2 && !err; i++) {
-        if (!span_equal(found.pair[i].user, read->actor.user))
-            read->partners[read->partner_count++] = found.pair[i].user;
+        if (!span_equal(pair[i].user, read->actor.user))
+            read->partners[read->partner_count++] = pair[i].user;
     }
     return err;
 }

@@ -1,6 +1,8 @@
 /* History: pages in both directions, around a message, of a thread, and what may be read. */
 #include "play.h"
 
+#include <stdlib.h>
+
 static struct play *with_messages(int count, struct event_id *ids)
 {
     struct play *play = play_new();

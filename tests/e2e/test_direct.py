@@ -5,6 +5,7 @@ import pytest
 
 from lib.http import path
 from lib.room import room_path
+from lib.schema import check_event
 
 
 def direct(user, target):
@@ -73,6 +74,30 @@ def test_both_are_told(pair):
     assert streams[1].take().id == sent
     for stream in streams:
         stream.close()
+
+
+def test_a_change_names_both(server, names, pair):
+    alice, bob = pair
+    room = direct(alice, bob).expect(201).json["roomId"]
+    direct(bob, alice).expect(200)
+    manager = server.user(names("manager"), rooms=[{"room": room, "can": ["manage"]}])
+    with alice.stream() as stream:
+        stream.open()
+        changed = manager.put(room_path(room), {"name": "us"}).expect(200).json
+        again = server.service().put(room_path(room), {"name": "us"}).expect(200).json
+        told = stream.until("room_updated")
+        check_event(told.data)
+        read = manager.get(room_path(room)).expect(200).json
+        assert changed["members"] == read["members"] and "role" not in changed
+        people = [(row["userId"], row["userData"]["name"]) for row in changed["members"]]
+        assert people == sorted([(alice.name, "Alice"), (bob.name, "Bob")])
+        assert [(row["userId"], row["userData"]["name"]) for row in told["members"]] == people
+        assert {row["userId"]: row["presence"]["status"] for row in again["members"]} == {
+            alice.name: "online", bob.name: "offline"}
+        server.service().delete(room_path(room)).expect(200)
+        gone = stream.until("room_deleted")
+        check_event(gone.data)
+        assert gone["members"] == told["members"]
 
 
 def test_of_the_two_alone(server, names, pair):

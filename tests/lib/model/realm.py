@@ -211,15 +211,16 @@ class Realm:
                 setattr(room, names.get(name, name), value)
             room.version += 1
             ends = before["kind"] == "public" and room.kind != "public"
-            entry = self.emit("room_updated", room, room.shape(), spared=spared,
-                              ends_watching=ends)
+            entry = self.emit("room_updated", room, {**room.shape(), **self.pair_shape(room)},
+                              spared=spared, ends_watching=ends)
             if room.kind == "public" and before["kind"] != "public":
                 room.public_since = entry.index
-        return 200, self.own_shape(user, room)
+        return 200, {**self.own_shape(user, room), **self.pair_presence(user, room)}
 
     def delete_room(self, user, roomId, spared=None):
         room = self.ranked(user, roomId, "owner")
-        self.emit("room_deleted", room, room.shape(), spared=spared, ends_watching=True)
+        self.emit("room_deleted", room, {**room.shape(), **self.pair_shape(room)},
+                  spared=spared, ends_watching=True)
         room.deleted = True
         del self.rooms[roomId]
         return 200, {"roomId": roomId}
