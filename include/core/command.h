@@ -103,6 +103,8 @@ struct outcome {
     enum role role;          /* the actor's role afterwards (PUT_ROOM, JOIN) */
     enum notify notify;      /* likewise (PUT_ROOM) */
     int64_t retry_after_ms;  /* ERR_RATE_LIMITED: slow mode */
+    struct span body;        /* SEND_MESSAGE that is only asked about: without the mentions of who
+                                blocks the actor; likewise */
     int64_t members_added;   /* ADD_MEMBERS: those who were new */
     bool more;               /* BAN: messages may be left to be deleted above deleted_upto */
     struct event_id deleted_upto;

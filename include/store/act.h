@@ -16,12 +16,10 @@ struct act {
     struct ledger *ledger;
     struct command *command;
     struct scene scene;
-    struct arena bodies;   /* of the event that is being made */
-    struct room_info room; /* as it is by now; texts in the results */
+    struct arena bodies;            /* of the event that is being made */
+    struct room_info room;          /* as it is by now; texts in the results */
     const struct room_person *pair; /* its two, if it is a direct one that is told of; else NULL */
-    struct span body;      /* the command's, and whom it mentions, but for those who block it */
-    const struct span *mentions;
-    int mention_count;
+    struct said said;               /* by the command, but to who blocks its actor */
 };
 
 static inline int act_refuse(struct act *act, int err)
@@ -89,8 +87,6 @@ MUST_CHECK int act_open_direct(struct act *act);
 MUST_CHECK int act_block(struct act *act);
 MUST_CHECK int act_unblock(struct act *act);
 
-/* Before a message is stored: leaves out of the act's body and mentions who blocks its actor. */
-MUST_CHECK int act_heed_blocks(struct act *act);
 /* Tells of the act's room; of one that is new it opens the creator's tenure. */
 MUST_CHECK int act_emit_room(struct act *act, enum event_type type, bool ends_watching);
 /* The act's room, and its two, as its member is given it; ROLE_NONE: as everyone is. NULL: out of

@@ -244,7 +244,7 @@ static int post(struct act *act)
         .type = message ? EVENT_NEW_MESSAGE : EVENT_CUSTOM,
         .place = act->scene.room.place,
         .room_id = command->room,
-        .body = act->body,
+        .body = act->said.body,
     };
     if (message) {
         event.message_id = command->message_id;
@@ -296,7 +296,8 @@ static int decide_and_post(struct act *act)
         return act_refuse(act, err);
     if (earlier.found)
         return act_refuse(act, ERR_MESSAGE_ID_REUSED);
-    err = act_heed_blocks(act);
+    err =
+        scene_heed_blocks(act->ledger, &act->scene, act->command, &act->apply->scratch, &act->said);
     return err ? err : post(act);
 }
 
@@ -368,9 +369,6 @@ int apply_command(struct apply *apply, struct command *command, int64_t now_ms,
         .apply = apply,
         .ledger = apply->ledger,
         .command = command,
-        .body = command->body,
-        .mentions = command->mentions,
-        .mention_count = command->mention_count,
     };
     assert(apply->scratch.blocks == NULL);
     command->outcome = (struct outcome){0};

@@ -59,10 +59,10 @@ int act_edit_message(struct act *act)
     };
     struct frame *frame;
     bool full;
-    int err = act_heed_blocks(act);
+    int err = scene_heed_blocks(ledger, &act->scene, command, &act->apply->scratch, &act->said);
     if (err)
         return err;
-    if (same_content(message->body, act->body)) {
+    if (same_content(message->body, act->said.body)) {
         command->outcome.repeated = true;
         command->outcome.timestamp_ms = body_number(message->body, "editedAt");
         return 0;
@@ -70,7 +70,7 @@ int act_edit_message(struct act *act)
     err = check_edits(act, &full);
     if (err || full)
         return err ? err : act_refuse(act, ERR_TOO_MANY_EDITS);
-    err = body_edited(&act->apply->scratch, message->body, act->body, act->apply->now_ms,
+    err = body_edited(&act->apply->scratch, message->body, act->said.body, act->apply->now_ms,
                       &event.body);
     if (!err)
         err = act_frame(act, &event, &frame);
@@ -86,7 +86,8 @@ int act_edit_message(struct act *act)
     }
     err = act_store(act, &event, frame);
     return err ? err
-               : act_recount_mentions(act, message, act->mentions, act->mention_count);
+               : act_recount_mentions(act, message, act->said.mentions,
+                                      act->said.mention_count);
 }
 
 struct edits {

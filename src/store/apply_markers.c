@@ -66,7 +66,7 @@ int act_count_message(struct act *act, const struct ledger_event *message)
     int err = act->scene.member.role == ROLE_NONE ? 0 : move_marker(act, &marker);
     sent.sender = act->scene.actor.place;
     return err ? err
-               : count_mentions(act, &sent, act->mentions, act->mention_count);
+               : count_mentions(act, &sent, act->said.mentions, act->said.mention_count);
 }
 
 int act_uncount_message(struct act *act, const struct ledger_event *message)

@@ -240,7 +240,12 @@ static int read_access(struct ledger *ledger, struct journal_read *read, int64_t
     command->outcome.err = command_decide(command, &scene.facts, &command->outcome.retry_after_ms);
     if (scene.facts.room_exists)
         command->outcome.members = scene.facts.room.member_count;
-    return 0;
+    if (command->outcome.err || command->kind != COMMAND_SEND_MESSAGE)
+        return 0;
+    struct said said;
+    err = scene_heed_blocks(ledger, &scene, command, scratch, &said);
+    command->outcome.body = said.body;
+    return err ? err : reading_keep(&read->request.arena, &command->outcome.body);
 }
 
 int reading_read(struct ledger *ledger, const struct settings *settings, struct journal_read *read,

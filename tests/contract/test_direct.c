@@ -226,6 +226,18 @@ static struct command mentioning(const char *message_id, const struct span *user
     return command;
 }
 
+/* What an ephemeral one would say. */
+static const char *asked_body(struct play *play, struct command *command)
+{
+    static char text[1000];
+    struct journal_read read = {.what = READ_ACCESS, .command = command};
+    play_read(play, &read);
+    assert_err(command->outcome.err, ERR_OK);
+    snprintf(text, sizeof(text), "%.*s", SPAN_ARGS(command->outcome.body));
+    journal_read_fini(&read);
+    return text;
+}
+
 static void the_blocked_mention_nobody_who_blocks_them(void **state)
 {
     struct play *play = play_new();
@@ -242,10 +254,14 @@ static void the_blocked_mention_nobody_who_blocks_them(void **state)
     assert_non_null(strstr(last_body(play), "\"text\":\"hi\",\"mentions\":[\"cid\",\"unknown\"],"
                                             "\"sender\":{\"userId\":\"bob\"}"));
     assert_true(play_do(play, &command).repeated);
+    assert_string_equal(asked_body(play, &command),
+                        "{\"messageId\":\"m1\",\"text\":\"hi\",\"mentions\":[\"cid\",\"unknown\"],"
+                        "\"sender\":{\"userId\":\"bob\"}}");
     command =
         mentioning("m2", users, 1, "{\"messageId\":\"m2\",\"text\":\"hi\",\"mentions\":[\"ann\"]}");
     assert_err(play_do(play, &command).err, ERR_OK);
     assert_null(strstr(last_body(play), "mentions"));
+    assert_string_equal(asked_body(play, &command), "{\"messageId\":\"m2\",\"text\":\"hi\"}");
     assert_non_null(strstr(last_body(play), "\"text\":\"hi\"}"));
     assert_err(block(play, COMMAND_UNBLOCK, "ann", "bob"), ERR_OK);
     command =

@@ -196,6 +196,13 @@ def test_mentions_of_who_blocks(server, names, pair):
         assert "mentions" not in stream.take().data
         alice.send(room, mentions=[bob.name])
         assert stream.take()["mentions"] == [bob.name]
+        bob.send(room, mentions=[alice.name, carol.name], ephemeral=True)
+        assert stream.take()["mentions"] == [carol.name]
+        bob.send(room, mentions=[alice.name], ephemeral=True)
+        told = stream.take()
+        assert told["ephemeral"] and "mentions" not in told.data
+        carol.send(room, mentions=[alice.name], ephemeral=True)
+        assert stream.take()["mentions"] == [alice.name]
     assert alice.get(room_path(room, "messages")).json["messages"][2]["mentions"] == [carol.name]
     for user, expected in ((alice, 0), (carol, 1)):
         rooms = user.get(path("v1", "rooms")).expect(200).json["rooms"]

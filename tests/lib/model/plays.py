@@ -155,7 +155,6 @@ class Dice:
             return self._repeat(room, user)
         content = self._content()
         if self.likely(10):
-            content.pop("mentions", None)
             return Play("send_message", user or self.member_of(room), roomId=name,
                         messageId=self.new_name("e"), ephemeral=True, **content)
         for member, percent in (("replyTo", 10), ("threadId", 15)):

@@ -96,7 +96,8 @@ class Talk(Realm):
 
     def send_message(self, user, roomId, messageId=None, spared=None, ephemeral=False, **given):
         if ephemeral:
-            return self._whisper(user, roomId, "new_message", {"messageId": messageId, **given},
+            said = self._heed_blocks(user, self._content(given))
+            return self._whisper(user, roomId, "new_message", {"messageId": messageId, **said},
                                  spared)
         sent = self._content(given)
         room = self.rooms.get(roomId)
