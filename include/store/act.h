@@ -71,10 +71,11 @@ MUST_CHECK int act_delete_message(struct act *act);
 MUST_CHECK int act_add_reaction(struct act *act);
 MUST_CHECK int act_remove_reaction(struct act *act);
 
-/* The message that the command's message replies to in a thread; 0-0: none, or one that is not
- * kept, which is no reason to refuse a reply. */
-MUST_CHECK int act_find_root(struct act *act, struct event_id *ret);
-/* A reply of the thread was deleted. */
+/* The actor's message was stored: counts it as a reply of its thread, and as its own the replies
+ * that were there before it. A root that is not kept, or not there yet, is no reason to refuse a
+ * reply. */
+MUST_CHECK int act_count_replies(struct act *act, const struct ledger_event *message);
+/* The message was deleted; once for each. */
 MUST_CHECK int act_uncount_reply(struct act *act, const struct ledger_event *message);
 
 /* Takes the content of a message of the act's room that is not deleted out of it and its edits,

@@ -359,9 +359,13 @@ struct ledger_ops {
     int (*reactions)(struct ledger *ledger, place_number room, struct event_id message,
                      place_number user, struct arena *arena, ledger_reaction_visitor visit,
                      void *context);
+    /* How many messages of the room that are kept and not deleted stand in the thread of that
+     * messageId, which may be of none. */
+    int (*replies_waiting)(struct ledger *ledger, place_number room, struct span message_id,
+                           int64_t *ret);
     /* A counter kept with a message: its replies. Goes with it. */
     int (*replies_add)(struct ledger *ledger, place_number room, struct event_id message,
-                       int change);
+                       int64_t change);
     int (*replies)(struct ledger *ledger, place_number room, struct event_id message, int64_t *ret);
     /* The last entry that is kept with an id at or below `id`: its id and number.
      * ERR_NOT_FOUND if there is none. */

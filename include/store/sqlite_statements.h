@@ -34,7 +34,8 @@
     X(event_rewrite) X(edits) X(edit_count)                                                        \
     X(reaction_find) X(reaction_add) X(reaction_remove) X(reaction_users) X(reaction_clear)        \
     X(reaction_key_raise) X(reaction_key_lower) X(reaction_key_drop) X(reaction_keys)              \
-    X(reaction_key_count) X(reaction_key_clear) X(thread_replies) X(thread_count)                  \
+    X(reaction_key_count) X(reaction_key_clear) X(thread_replies) X(thread_waiting)                \
+    X(thread_count)                                                                                \
     X(message_at_or_below) X(message_find) X(messages_of_sender) X(messages_of_sender_in_room)     \
     X(last_message_of_sender)                                                                      \
     X(once_find) X(once_add)                                                                       \

@@ -255,7 +255,6 @@ static int post(struct act *act)
         event.type_name = command->type_name;
     }
     struct frame *frame;
-    struct event_id root = EVENT_ID_NONE;
     int err = act_frame(act, &event, &frame);
     if (err == ERR_FULL)
         return act_refuse(act, ERR_BODY_TOO_LARGE);
@@ -268,9 +267,7 @@ static int post(struct act *act)
     }
     err = act_store(act, &event, frame);
     if (!err && message)
-        err = act_find_root(act, &root);
-    if (!err && !event_id_is_none(root))
-        err = act->ledger->ops->replies_add(act->ledger, event.place, root, 1);
+        err = act_count_replies(act, &event);
     if (err)
         return err;
     return message ? act_count_message(act, &event) : remember_once(act, &event);

@@ -406,21 +406,25 @@ static int walk(struct memory_ledger *memory, const struct memory_events *events
     return err;
 }
 
+static const struct memory_events no_events = {0};
+
+const struct memory_events *memory_replies(const struct memory_room *room, struct span thread)
+{
+    struct memory_thread *found;
+    HASH_FIND(hh, room->threads, thread.data, thread.len, found);
+    return found ? &found->replies : &no_events;
+}
+
 static const struct memory_events *events_of(struct memory_ledger *memory,
                                              const struct ledger_range *range)
 {
-    static const struct memory_events none = {0};
     struct memory_place *place = memory_place_at(memory, range->place);
-    struct memory_thread *thread;
     if (!range->messages_only)
         return &place->events;
     if (place->kind != MEMORY_ROOM)
-        return &none;
+        return &no_events;
     struct memory_room *room = container_of(place, struct memory_room, place);
-    if (!range->thread.data)
-        return &room->messages;
-    HASH_FIND(hh, room->threads, range->thread.data, range->thread.len, thread);
-    return thread ? &thread->replies : &none;
+    return range->thread.data ? memory_replies(room, range->thread) : &room->messages;
 }
 
 struct event_walk {

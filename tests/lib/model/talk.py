@@ -95,6 +95,8 @@ class Talk(Realm):
         return 201, {**named, "timestamp": at}
 
     def send_message(self, user, roomId, messageId=None, spared=None, ephemeral=False, **given):
+        if messageId and messageId in (given.get("replyTo"), given.get("threadId")):
+            raise Refusal(400, "invalid_field")
         if ephemeral:
             said = self._heed_blocks(user, self._content(given))
             return self._whisper(user, roomId, "new_message", {"messageId": messageId, **said},
@@ -114,6 +116,7 @@ class Talk(Realm):
         message = Message(messageId, user, sent, None)
         message.entry = self.emit("new_message", room, body, spared=spared, message=message)
         message.body = dict(body)
+        message.replies = [one for one in room.messages.values() if one.thread == messageId]
         message.answer = {"id": message.entry.id, "messageId": messageId, "roomId": roomId,
                           "timestamp": message.entry.at}
         room.messages[messageId] = message
