@@ -113,6 +113,7 @@ struct outcome {
     bool marker_moved;       /* READ, SEND_MESSAGE: the actor's marker in the room */
     bool acked;              /* ACK: the user has not acknowledged so much before */
     struct event_id acked_from; /* and how much it was */
+    struct event_id cursor;  /* ACK: the furthest noted of the device, without one of the user */
 };
 
 #define COMMAND_DIGEST_BYTES 16

@@ -155,7 +155,7 @@ int act_read(struct act *act)
 /* -- acknowledging -------------------------------------------------------------------------- */
 
 static int device_advance(struct ledger *ledger, place_number user, struct span device,
-                          struct event_id cursor, int64_t now_ms)
+                          struct event_id cursor, int64_t now_ms, struct event_id *ret)
 {
     struct ledger_device value = {.cursor = EVENT_ID_NONE};
     int err = ledger->ops->device_find(ledger, user, device, &value);
@@ -164,21 +164,24 @@ static int device_advance(struct ledger *ledger, place_number user, struct span 
     if (event_id_compare(cursor, value.cursor) > 0)
         value.cursor = cursor;
     value.used_at_ms = now_ms;
+    *ret = value.cursor;
     return ledger->ops->device_put(ledger, user, device, &value);
 }
 
 int act_ack(struct act *act)
 {
-    struct command *command = act->command;
+    const struct command *command = act->command;
+    struct outcome *outcome = &act->command->outcome;
     if (event_id_compare(command->cursor, act->scene.realm.head) > 0)
         return act_refuse(act, ERR_CURSOR_AHEAD);
     int err = act_begin(act);
+    outcome->acked_from = act->scene.actor.acked;
+    outcome->acked = event_id_compare(command->cursor, outcome->acked_from) > 0;
+    outcome->cursor = outcome->acked ? command->cursor : outcome->acked_from;
     if (!err && command->device.data)
         err = device_advance(act->ledger, act->scene.actor.place, command->device, command->cursor,
-                             act->apply->now_ms);
-    command->outcome.acked_from = act->scene.actor.acked;
-    command->outcome.acked = event_id_compare(command->cursor, act->scene.actor.acked) > 0;
-    if (!err && command->outcome.acked)
+                             act->apply->now_ms, &outcome->cursor);
+    if (!err && outcome->acked)
         err = act->ledger->ops->user_ack(act->ledger, act->scene.actor.place, command->cursor,
                                          moved_ms(act));
     return err;

@@ -79,6 +79,10 @@ class Journal:
         """The id of the last entry."""
         return self.entries[-1].id
 
+    def id_at(self, index):
+        """Of an entry; what stands before the first is the beginning."""
+        return self.entries[index].id if index >= 0 else "0-0"
+
     def known_ids(self):
         return [text for text in self.index_of if text != "0-0"]
 

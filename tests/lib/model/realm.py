@@ -27,6 +27,7 @@ class User:
         self.choice = None         # of presence; None: none
         self.activity = None       # of the choice
         self.devices = {}          # name -> index of the entry up to which it has everything
+        self.acked = -1            # the furthest of what was acknowledged
 
     def user_data(self):
         """`userData` as a member of a dict."""

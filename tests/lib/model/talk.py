@@ -237,9 +237,11 @@ class Talk(Realm):
         index = self.journal.index_of.get(cursor)
         if index is None:
             raise Refusal(422, "cursor_ahead")
-        if device:
-            user.devices[device] = max(index, user.devices.get(device, -1))
-        return 200, {"cursor": cursor, **({"device": device} if device else {})}
+        user.acked = max(index, user.acked)
+        if not device:
+            return 200, {"cursor": self.journal.id_at(user.acked)}
+        user.devices[device] = max(index, user.devices.get(device, -1))
+        return 200, {"cursor": self.journal.id_at(user.devices[device]), "device": device}
 
     # -- reading -----------------------------------------------------------------------------
 
