@@ -64,7 +64,8 @@ struct reader {
     struct subscriber subscriber;
     const struct reader_ops *ops;
     struct desk *desk;
-    struct identity *identity;    /* ref */
+    struct identity *identity;    /* ref: the newest; NULL: it is open, and is granted nothing */
+    int64_t expires_at_s;         /* of its token */
     struct session session;
     struct reader_rooms *named;   /* ref; NULL: none */
     struct told told;             /* gaps, while it is fed from the journal */
@@ -95,7 +96,8 @@ MUST_CHECK int reader_init(struct reader *reader, const struct reader_ops *ops, 
                            struct identity *identity, const struct reader_params *params,
                            struct span name);
 /* Asks the journal; ops->on_opened follows, never inside. `params` is copied. ERR_MEMORY. */
-MUST_CHECK int reader_open(struct reader *reader, const struct reader_params *params);
+MUST_CHECK int reader_open(struct reader *reader, struct identity *identity,
+                           const struct reader_params *params);
 /* Makes it known to the hub, which may end others for it. */
 void reader_register(struct reader *reader);
 /* A newer token of its user; what it grants counts from here on. */

@@ -482,7 +482,7 @@ void poll_arrive(struct desk *desk, struct ticket *ticket)
         reader_reopen(&session->reader);
     session->opened = false;
     session->fresh = ticket->params.cursor_state == CURSOR_ABSENT;
-    if (reader_open(&session->reader, &ticket->params) != 0) {
+    if (reader_open(&session->reader, ticket->identity, &ticket->params) != 0) {
         answer_ticket(session, ERR_BUSY);
         session_end(session);
     }

@@ -24,7 +24,7 @@ int reader_init(struct reader *reader, const struct reader_ops *ops, struct desk
     reader->session.quiet = params->quiet;
     reader->session.shows = params->shows;
     reader->subscriber.session = reader->session.name;
-    reader->identity = identity_ref(identity);
+    reader->expires_at_s = identity->expires_at_s;
     desk_add_reader(desk, reader);
     return 0;
 }
@@ -115,7 +115,7 @@ void reader_push(struct reader *reader, struct frame *frame)
 int64_t reader_expires_in_ms(const struct reader *reader)
 {
     int64_t leeway_ms = reader->desk->app->settings->auth_leeway_ms;
-    int64_t left_ms = reader->identity->expires_at_s * 1000 + leeway_ms - clock_wall_ms();
+    int64_t left_ms = reader->expires_at_s * 1000 + leeway_ms - clock_wall_ms();
     return left_ms > 0 ? left_ms : 0;
 }
 
@@ -175,13 +175,26 @@ static void regrant_named(struct reader *reader)
     reader->named = rooms;
 }
 
-void reader_renew(struct reader *reader, struct identity *identity)
+static void set_identity(struct reader *reader, struct identity *identity)
 {
-    if (identity == reader->identity)
-        return;
     identity_ref(identity);
     identity_unref(reader->identity);
     reader->identity = identity;
+}
+
+/* Of a token that grants nothing only the end counts once the reader is open. */
+static void drop_identity(struct reader *reader)
+{
+    if (!reader->identity->grants)
+        reader->identity = identity_unref(reader->identity);
+}
+
+void reader_renew(struct reader *reader, struct identity *identity)
+{
+    reader->expires_at_s = identity->expires_at_s;
+    if (identity == reader->identity || (!reader->identity && !identity->grants))
+        return;
+    set_identity(reader, identity);
     regrant_named(reader);
     hall_regrant(&reader->subscriber, grants_room, identity);
 }
@@ -226,7 +239,7 @@ static void push_first_blocks(struct reader *reader, const struct journal_open *
             .resumed = reader->resuming,
             .cursor = open->start,
             .with_id = !reader->resuming && !reader->history_sent && !is_reset,
-            .expires_at_ms = reader->identity->expires_at_s * 1000,
+            .expires_at_ms = reader->expires_at_s * 1000,
             .unread = open->unread,
             .mentions = open->mentions,
             .retry_ms = random_between(reader->desk->app->settings->sse_retry_ms,
@@ -354,10 +367,12 @@ static void on_journal_open(struct letter *letter)
     opening_free(opening);
     if (profile_changed)
         desk_note_profile(reader->desk, reader->identity);
+    drop_identity(reader);
     reader->ops->on_opened(reader, 0, NULL);
 }
 
-int reader_open(struct reader *reader, const struct reader_params *params)
+int reader_open(struct reader *reader, struct identity *identity,
+                const struct reader_params *params)
 {
     if (params->room_count > 0) {
         reader->named = rooms_copy(params->rooms, params->room_count);
@@ -367,7 +382,6 @@ int reader_open(struct reader *reader, const struct reader_params *params)
     struct opening *opening = calloc(1, sizeof(*opening));
     if (!opening)
         return ERR_MEMORY;
-    const struct identity *identity = reader->identity;
     opening->realm = hall_open(reader->desk->hall, identity->realm,
                                worker_now_ms(reader->desk->worker));
     if (!opening->realm) {
@@ -377,7 +391,8 @@ int reader_open(struct reader *reader, const struct reader_params *params)
     reader->subscriber.unnamed = params->unnamed;
     reader->heartbeat_ms = (uint32_t)params->heartbeat_ms;
     opening->reader = reader;
-    opening->identity = identity_ref(reader->identity);
+    opening->identity = identity_ref(identity);
+    set_identity(reader, identity);
     opening->named = reader_rooms_ref(reader->named);
     struct journal_open *open = &opening->open;
     open->request.letter.on_read = on_journal_open;

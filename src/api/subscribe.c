@@ -284,7 +284,7 @@ void subscribe_get(struct request *request)
     }
     subscription->reader.timer.on_due = on_timer;
     subscription->request = request;
-    if (reader_open(&subscription->reader, &params) != 0) {
+    if (reader_open(&subscription->reader, request_identity(request), &params) != 0) {
         refusal_answer(request, ERR_BUSY, NULL);
         reader_close(&subscription->reader);
     }
