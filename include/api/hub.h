@@ -20,7 +20,7 @@
 #define TIDINGS_API_HUB_H
 
 #include "api/token.h"
-#include "base/map.h"
+#include "base/table.h"
 #include "core/presence.h"
 #include "net/worker.h"
 
@@ -54,25 +54,36 @@ enum session_shows {
 struct session {
     const struct session_ops *ops;
     struct worker *worker;
-    const char *realm, *user, *name; /* in `key` */
-    char *key;             /* realm NUL user NUL name NUL, owned */
-    uint32_t key_len;      /* without the last NUL */
-    uint32_t user_len;     /* of realm NUL user */
+    uint16_t realm_len;
+    uint16_t user_len;     /* of realm NUL user */
     bool counted;          /* no guest */
     bool quiet;            /* does not make its user online. Set before it is opened */
     uint8_t shows;         /* enum session_shows; likewise */
     /* the hub's */
-    UT_hash_handle hh;      /* by key */
-    UT_hash_handle by_name; /* several users may have one of the same name */
-    struct hub_user *of;   /* NULL while it is not in the tables */
-    struct session *previous, *next; /* of the same user, oldest first */
-    struct presence_session presence;
     bool snapshot_wanted;  /* when its user is loaded */
     bool watches;          /* has had the snapshot: is told what changes from then on */
+    struct presence_session presence;
+    struct table_link by_key;  /* realm NUL user NUL name; owned, ended by NUL */
+    struct table_link by_name; /* several users may have one of the same name */
+    struct hub_user *of;   /* NULL while it is not in the tables */
+    struct session *previous, *next; /* of the same user, oldest first */
     const char *end_code;  /* NULL: not ended */
     struct hub *hub;
-    struct letter opening, closing, ending; /* `closing` comes back as on_closed */
+    struct letter opening, closing; /* come back as on_end and on_closed */
 };
+
+static inline const char *session_realm(const struct session *session)
+{
+    return session->by_key.key;
+}
+static inline const char *session_user(const struct session *session)
+{
+    return session->by_key.key + session->realm_len + 1;
+}
+static inline const char *session_name(const struct session *session)
+{
+    return session->by_name.key;
+}
 
 /* Both are borrowed for life. ERR_MEMORY, ERR_IO. */
 MUST_CHECK int hub_new(const struct settings *settings, struct signals *signals,

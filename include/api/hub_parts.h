@@ -68,8 +68,8 @@ struct hub {
     struct letter lost;
     atomic_bool lost_posted;
     /* sessions */
-    struct session *sessions; /* by realm, user and name */
-    struct session *names;    /* by name alone */
+    struct table sessions; /* by realm, user and name */
+    struct table names;    /* by name alone */
     /* people and presence */
     struct people people;
     struct presence presence;

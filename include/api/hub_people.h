@@ -17,6 +17,7 @@
 #define TIDINGS_API_HUB_PEOPLE_H
 
 #include "base/map.h"
+#include "base/table.h"
 #include "core/event_id.h"
 #include "core/presence.h"
 
@@ -53,7 +54,7 @@ struct hub_tie {
 };
 
 struct hub_user {
-    UT_hash_handle hh; /* by key */
+    struct table_link by_key;
     struct session *oldest, *newest;
     struct presence_user presence;
     uint32_t *links;       /* owned */
@@ -63,7 +64,7 @@ struct hub_user {
     uint32_t number, link_count, tie_count, session_count;
     uint32_t stamp; /* of the telling that it was counted in last */
     uint16_t pins;  /* who still looks at it */
-    uint16_t key_len, realm_len;
+    uint16_t realm_len;
     bool loaded;         /* links, ties and choice are known */
     bool counted_online; /* in the counts of its rooms */
     bool seen_noted;     /* waits to be written */
@@ -88,7 +89,7 @@ struct numbered {
 };
 
 struct people {
-    struct hub_user *users_by_key;
+    struct table users_by_key;
     struct hub_room *rooms_by_key;
     struct hub_target *targets;
     struct numbered users, rooms;
@@ -105,6 +106,10 @@ static inline struct hub_room *people_room(const struct people *people, uint32_t
 }
 
 void people_fini(struct people *people);
+
+/* All of them; NULL: no more. What was returned may be removed once the next one is asked for. */
+struct hub_user *people_first_user(struct people *people);
+struct hub_user *people_next_user(struct people *people, const struct hub_user *user);
 
 /* `key` is realm NUL user. NULL: none. */
 struct hub_user *people_find_user(struct people *people, const char *key, size_t len);

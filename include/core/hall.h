@@ -3,7 +3,7 @@
  * WHY    an event finds its readers without a look at anyone else, and membership moves with the
  *        events that change it, in journal order.
  * MODEL  realm -> rooms -> seats (one for each subscriber that follows the room)
- *              -> users -> subscribers
+ *              -> the first subscriber of each user -> its others
  *              -> ring of recent frames
  *        hall_dispatch is given every frame of the process in journal order. Frames of realms
  *        without a reader here are dropped. What a message said is taken out of ring and queues
@@ -43,19 +43,12 @@ struct hall_room {
     char name[];
 };
 
-struct hall_user {
-    UT_hash_handle hh;
-    struct subscriber *subscribers; /* list by user_next */
-    char name[];
-};
-
 struct hall_realm {
     UT_hash_handle hh;
     struct hall *hall;
     struct hall_room *rooms;
-    struct hall_user *users;
-    struct subscriber *resting; /* list by realm_next: those with nothing queued */
-    struct subscriber *waiting; /* likewise: those with something, also when they have left */
+    struct table users; /* the first subscriber of each, by_user; the others by user_next */
+    struct subscriber *waiting; /* those with something queued, also when they have left */
     struct ring ring;
     struct deletions *deletions; /* the last that were dispatched, owned; NULL: none */
     struct event_id deletions_from; /* those up to here are not kept */
@@ -99,7 +92,7 @@ struct hall_follow {
 
 /* What hall_enter needs beside the zeroed subscriber with ops, session, unnamed set. */
 struct hall_entry {
-    struct span user;
+    const char *user; /* borrowed until the subscriber leaves */
     bool follows_all;
     const struct hall_follow *follows;
     int follow_count;

@@ -28,18 +28,16 @@
 
 #include <sys/uio.h>
 
+#include "base/table.h"
 #include "core/frame.h"
 
 struct hall;
 struct held;
 struct hall_realm;
 struct hall_room;
-struct hall_user;
 struct subscriber;
 
 enum subscriber_state { SUBSCRIBER_NEW, SUBSCRIBER_REPLAY, SUBSCRIBER_LIVE, SUBSCRIBER_ENDED };
-/* Of its realm, in which it is. */
-enum realm_list { LIST_NONE, LIST_RESTING, LIST_WAITING };
 
 struct subscriber_ops {
     /* The queue has something new. */
@@ -85,15 +83,16 @@ struct subscriber {
     bool fallback;                 /* this replay is a fall-back of its own, not a resume */
     bool page_pending;             /* on_page_needed was called */
     bool follows_all;              /* rooms joined later too */
-    uint8_t list;                  /* enum realm_list */
+    bool waits;                    /* in the realm's list of those with something queued */
     struct event_id position;
     struct event_id taken;
     struct held *held;             /* states held back, owned; NULL: none */
     /* where it sits */
     struct hall_realm *realm;
-    struct hall_user *user;
-    struct subscriber *user_previous, *user_next;   /* of the same user */
-    struct subscriber *realm_previous, *realm_next; /* of the same list */
+    struct table_link by_user;     /* key: the user's name, borrowed; of the first of the user it
+                                      is in the table */
+    struct subscriber *user_previous, *user_next;       /* of the same user */
+    struct subscriber *waiting_previous, *waiting_next; /* of the same realm */
     struct follow *follows;        /* owned */
     uint32_t follow_count, follow_size;
     struct event_id snapshot;      /* memberships were read at this id */
@@ -101,6 +100,11 @@ struct subscriber {
     const char *session;           /* name; borrowed from the owner */
     uint32_t replayed;             /* events queued by the replay it was opened with */
 };
+
+static inline const char *subscriber_user(const struct subscriber *subscriber)
+{
+    return subscriber->by_user.key;
+}
 
 /* Bytes of `frame` that a subscriber writes. */
 uint32_t subscriber_frame_bytes(const struct subscriber *subscriber, queued_frame queued);

@@ -72,7 +72,7 @@ static void on_due(struct hub *hub, struct hub_timer *timer)
 
 static struct here_name name_of(const struct session *session)
 {
-    return (struct here_name){session->key, session->key_len, session->user_len};
+    return (struct here_name){session->by_key.key, session->by_key.key_len, session->user_len};
 }
 
 void hub_here_back(struct hub *hub, const struct session *session)

@@ -121,10 +121,11 @@ void hub_load_free(struct hub *hub, struct hub_user *user)
 
 bool hub_loads_end(struct hub *hub)
 {
-    struct hub_user *user, *next;
+    struct hub_user *next = people_first_user(&hub->people);
     bool any = false;
-    HASH_ITER(hh, hub->people.users_by_key, user, next)
-    {
+    while (next) {
+        struct hub_user *user = next;
+        next = people_next_user(&hub->people, user);
         any |= user->load != NULL;
         hub_load_free(hub, user);
         hub_user_release(hub, user);

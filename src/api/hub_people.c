@@ -41,18 +41,31 @@ static void numbered_remove(struct numbered *numbered, uint32_t number)
 
 void people_fini(struct people *people)
 {
-    assert(!people->users_by_key && !people->rooms_by_key && !people->targets);
+    assert(people->users_by_key.count == 0 && !people->rooms_by_key && !people->targets);
     free(people->users.items);
     free(people->rooms.items);
 }
 
 /* -- users --------------------------------------------------------------------------------- */
 
+static struct hub_user *by_key(struct table_link *link)
+{
+    return link ? container_of(link, struct hub_user, by_key) : NULL;
+}
+
 struct hub_user *people_find_user(struct people *people, const char *key, size_t len)
 {
-    struct hub_user *user;
-    HASH_FIND(hh, people->users_by_key, key, (unsigned)len, user);
-    return user;
+    return by_key(table_find(&people->users_by_key, key, len));
+}
+
+struct hub_user *people_first_user(struct people *people)
+{
+    return by_key(table_first(&people->users_by_key));
+}
+
+struct hub_user *people_next_user(struct people *people, const struct hub_user *user)
+{
+    return by_key(table_next(&people->users_by_key, &user->by_key));
 }
 
 struct hub_user *people_get_user(struct people *people, const char *key, size_t len,
@@ -67,9 +80,10 @@ struct hub_user *people_get_user(struct people *people, const char *key, size_t 
         return NULL;
     }
     memcpy(user->key, key, len);
-    user->key_len = (uint16_t)len;
     user->realm_len = (uint16_t)realm_len;
-    HASH_ADD_KEYPTR(hh, people->users_by_key, user->key, (unsigned)len, user);
+    user->by_key.key = user->key;
+    user->by_key.key_len = (uint32_t)len;
+    table_add(&people->users_by_key, &user->by_key);
     return user;
 }
 
@@ -82,7 +96,7 @@ void people_remove_user(struct people *people, struct hub_user *user)
         people_unlink(people, user, people_room(people, user->links[user->link_count - 1]));
     untie(people, user);
     free(user->links);
-    HASH_DEL(people->users_by_key, user);
+    table_remove(&people->users_by_key, &user->by_key);
     numbered_remove(&people->users, user->number);
     free(user);
 }
@@ -219,14 +233,12 @@ void people_unlink(struct people *people, struct hub_user *user, struct hub_room
 
 void people_delete_room(struct people *people, struct hub_room *room)
 {
-    struct hub_user *user, *next;
     for (uint32_t i = 0; i < room->seat_count; i++)
         links_remove(people_user(people, room->seats[i]), room);
-    if (!room->seated) {
-        HASH_ITER(hh, people->users_by_key, user, next) {
-            if (people_is_linked(user, room))
-                links_remove(user, room);
-        }
+    struct hub_user *user = room->seated ? NULL : people_first_user(people);
+    for (; user; user = people_next_user(people, user)) {
+        if (people_is_linked(user, room))
+            links_remove(user, room);
     }
     room->links = 0;
     people_drop_room(people, room);
@@ -243,10 +255,9 @@ static void seats_drop(struct hub_room *room)
 /* A seat for each user that is in it; without memory it goes on without seats. */
 static void seats_find(struct people *people, struct hub_room *room)
 {
-    struct hub_user *user, *next;
+    struct hub_user *user = people_first_user(people);
     room->seated = true;
-    HASH_ITER(hh, people->users_by_key, user, next)
-    {
+    for (; user; user = people_next_user(people, user)) {
         if (people_is_linked(user, room) && !seat_add(room, user->number)) {
             seats_drop(room);
             break;
@@ -369,6 +380,6 @@ int people_tie(struct people *people, struct hub_user *user, const struct span *
 struct hub_target *people_find_target(struct people *people, const struct hub_user *user)
 {
     struct hub_target *target;
-    HASH_FIND(hh, people->targets, user->key, user->key_len, target);
+    HASH_FIND(hh, people->targets, user->key, user->by_key.key_len, target);
     return target;
 }

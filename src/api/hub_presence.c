@@ -336,9 +336,8 @@ static void on_frame(struct hub *hub, struct frame *frame)
 
 static void on_lost(struct hub *hub)
 {
-    struct hub_user *user, *next;
-    HASH_ITER(hh, hub->people.users_by_key, user, next)
-    {
+    struct hub_user *user = people_first_user(&hub->people);
+    for (; user; user = people_next_user(&hub->people, user)) {
         if (user->load || user->loaded)
             hub_load_all(hub, user);
     }
@@ -432,11 +431,14 @@ void hub_presence_init(struct hub *hub)
 
 void hub_presence_fini(struct hub *hub)
 {
-    struct hub_user *user, *next;
+    struct hub_user *next = people_first_user(&hub->people);
     hub_presence_frames_drop(hub, NULL);
     hub_loads_fini(hub);
     hub_seen_fini(hub);
-    HASH_ITER(hh, hub->people.users_by_key, user, next)
-    hub_user_free(hub, user);
+    while (next) {
+        struct hub_user *user = next;
+        next = people_next_user(&hub->people, user);
+        hub_user_free(hub, user);
+    }
     people_fini(&hub->people);
 }

@@ -48,27 +48,27 @@ int session_init(struct session *session, const struct session_ops *ops, struct 
     memcpy(key, made, len + 1);
     session->ops = ops;
     session->worker = worker;
-    session->key = key;
-    session->user_len = user_len;
-    session->key_len = len;
+    session->realm_len = (uint16_t)identity->realm.len;
+    session->user_len = (uint16_t)user_len;
     session->counted = !identity->guest;
-    session->realm = key;
-    session->user = key + identity->realm.len + 1;
-    session->name = key + user_len + 1;
+    session->by_key.key = key;
+    session->by_key.key_len = len;
+    session->by_name.key = key + user_len + 1;
+    session->by_name.key_len = (uint32_t)name.len;
     return 0;
 }
 
 void session_fini(struct session *session)
 {
-    free(session->key);
-    session->key = NULL;
+    free((char *)session->by_key.key);
+    session->by_key.key = session->by_name.key = NULL;
 }
 
 /* -- the tables, on the hub's thread ------------------------------------------------------ */
 
 static void read_end(struct letter *letter)
 {
-    struct session *session = container_of(letter, struct session, ending);
+    struct session *session = container_of(letter, struct session, opening);
     session->ops->on_end(session, session->end_code);
 }
 
@@ -77,8 +77,8 @@ void hub_session_end(struct session *session, const char *code)
     if (session->end_code)
         return;
     session->end_code = code;
-    session->ending.on_read = read_end;
-    worker_post(session->worker, &session->ending);
+    session->opening.on_read = read_end;
+    worker_post(session->worker, &session->opening);
 }
 
 static void user_remove(struct hub_user *user, struct session *session)
@@ -116,8 +116,8 @@ static void take_out(struct hub *hub, struct session *session, bool logged_out)
     user->pins++;
     hub_here_away(hub, session);
     hub_presence_close(hub, session, logged_out);
-    HASH_DEL(hub->sessions, session);
-    HASH_DELETE(by_name, hub->names, session);
+    table_remove(&hub->sessions, &session->by_key);
+    table_remove(&hub->names, &session->by_name);
     user_remove(user, session);
     user->pins--;
     hub_user_release(hub, user);
@@ -148,22 +148,22 @@ void hub_user_release(struct hub *hub, struct hub_user *user)
 
 struct session *hub_session_find(struct hub *hub, const char *key, uint32_t len)
 {
-    struct session *session;
-    HASH_FIND(hh, hub->sessions, key, len, session);
-    return session;
+    struct table_link *link = table_find(&hub->sessions, key, len);
+    return link ? container_of(link, struct session, by_key) : NULL;
 }
 
 static void put_in(struct hub *hub, struct session *session)
 {
     int64_t sessions_max = hub->settings->limits_sessions;
-    struct hub_user *user = people_get_user(&hub->people, session->key, session->user_len,
-                                            strlen(session->realm));
+    struct hub_user *user = people_get_user(&hub->people, session->by_key.key, session->user_len,
+                                            session->realm_len);
     if (!user) {
         hub_session_end(session, "out_of_memory");
         return;
     }
     user->pins++;
-    struct session *older = hub_session_find(hub, session->key, session->key_len);
+    struct session *older =
+        hub_session_find(hub, session->by_key.key, session->by_key.key_len);
     if (older) {
         hub_session_end(older, "replaced");
         hub_presence_replace(older, session);
@@ -174,8 +174,8 @@ static void put_in(struct hub *hub, struct session *session)
         take_out(hub, user->oldest, false);
     }
     user_add(user, session);
-    HASH_ADD_KEYPTR(hh, hub->sessions, session->key, session->key_len, session);
-    HASH_ADD_KEYPTR(by_name, hub->names, session->name, (unsigned)strlen(session->name), session);
+    table_add(&hub->sessions, &session->by_key);
+    table_add(&hub->names, &session->by_name);
     user->pins--;
     hub_here_back(hub, session);
     hub_presence_open(hub, session);
@@ -238,8 +238,7 @@ static void read_call(struct letter *letter)
     struct session_call *call = container_of(letter, struct session_call, letter);
     struct session *session = session_find(call->hub, call);
     if (!session) {
-        struct session *of_another;
-        HASH_FIND(by_name, call->hub->names, call->name.data, (unsigned)call->name.len, of_another);
+        bool of_another = table_find(&call->hub->names, call->name.data, call->name.len) != NULL;
         call_answer(call, of_another ? ERR_NOT_ALLOWED : ERR_NOT_FOUND);
         return;
     }
@@ -286,7 +285,10 @@ void hub_call(struct hub *hub, struct session_call *call)
 
 void hub_sessions_fini(struct hub *hub)
 {
-    struct session *session, *next;
-    HASH_ITER(hh, hub->sessions, session, next)
-        take_out(hub, session, false);
+    struct table_link *next = table_first(&hub->sessions);
+    while (next) {
+        struct table_link *link = next;
+        next = table_next(&hub->sessions, link);
+        take_out(hub, container_of(link, struct session, by_key), false);
+    }
 }

@@ -15,7 +15,7 @@
 #define PAGE_WAIT_MS 10000
 
 struct poll_session {
-    UT_hash_handle hh;         /* by session.key */
+    UT_hash_handle hh;         /* by the session's key */
     struct reader reader;
     struct ticket *ticket;     /* ref: the poll that waits; NULL: none */
     struct event_id answered;  /* cursor of the last answer */
@@ -432,8 +432,8 @@ static struct poll_session *session_new(struct desk *desk, struct ticket *ticket
     }
     session->reader.timer.on_due = on_idle;
     session->wait.on_due = on_wait_over;
-    HASH_ADD_KEYPTR(hh, desk->polls->sessions, session->reader.session.key,
-                    session->reader.session.key_len, session);
+    HASH_ADD_KEYPTR(hh, desk->polls->sessions, session->reader.session.by_key.key,
+                    session->reader.session.by_key.key_len, session);
     return session;
 }
 

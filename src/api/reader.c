@@ -23,7 +23,7 @@ int reader_init(struct reader *reader, const struct reader_ops *ops, struct desk
         return err;
     reader->session.quiet = params->quiet;
     reader->session.shows = params->shows;
-    reader->subscriber.session = reader->session.name;
+    reader->subscriber.session = session_name(&reader->session);
     reader->expires_at_s = identity->expires_at_s;
     desk_add_reader(desk, reader);
     return 0;
@@ -94,7 +94,7 @@ void reader_reopen(struct reader *reader)
     subscriber_fini(&reader->subscriber);
     reader->subscriber = (struct subscriber){
         .ops = &reader->ops->subscriber,
-        .session = reader->session.name,
+        .session = session_name(&reader->session),
     };
     reader_rooms_unref(reader->named);
     reader->named = NULL;
@@ -144,8 +144,8 @@ static struct reader_rooms *rooms_copy(const struct follow_room *from, int count
 struct follow_spec reader_follow(const struct reader *reader, bool all)
 {
     return (struct follow_spec){
-        .realm = span_text(reader->session.realm),
-        .user = span_text(reader->session.user),
+        .realm = span_text(session_realm(&reader->session)),
+        .user = span_text(session_user(&reader->session)),
         .all = all,
         .rooms = reader->named ? reader->named->rooms : NULL,
         .room_count = reader->named ? reader->named->count : 0,
@@ -232,8 +232,8 @@ static void push_first_blocks(struct reader *reader, const struct journal_open *
     bool is_reset = open->verdict == OPEN_RESET_FOREIGN || open->verdict == OPEN_RESET_AHEAD;
     if (!reader->is_poll) {
         struct block_connected connected = {
-            .session = reader->session.name,
-            .user = reader->session.user,
+            .session = session_name(&reader->session),
+            .user = session_user(&reader->session),
             .node = reader->desk->app->node,
             .heartbeat_ms = reader->heartbeat_ms,
             .resumed = reader->resuming,
@@ -290,7 +290,7 @@ static int enter(struct opening *opening)
         };
     }
     struct hall_entry entry = {
-        .user = span_text(reader->session.user),
+        .user = session_user(&reader->session),
         .follows_all = open->follow.all,
         .follows = follows,
         .follow_count = count,

@@ -139,7 +139,7 @@ void reader_on_page_needed(struct subscriber *subscriber)
     page->follow = reader_follow(reader, subscriber->follows_all);
     page->after = subscriber->position;
     if (subscriber->fallback)
-        page->spared_session = span_text(reader->session.name);
+        page->spared_session = span_text(session_name(&reader->session));
     page->events_max = REPLAY_PAGE_EVENTS;
     page->bytes_max = room > PAGE_BYTES_MIN ? room : PAGE_BYTES_MIN;
     paging->told = reader->told;

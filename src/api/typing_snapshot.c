@@ -57,7 +57,7 @@ void typing_snapshot_ask(struct reader *reader)
     snapshot->generation = reader->generation;
     snapshot->call = (struct typing_call){
         .home = reader->desk->worker,
-        .realm = span_text(reader->session.realm),
+        .realm = span_text(session_realm(&reader->session)),
         .rooms = span_of(snapshot->names, size),
         .on_done = on_done,
     };

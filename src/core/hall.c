@@ -50,73 +50,42 @@ static void move_seat(struct subscriber *subscriber, const struct frame *frame)
 
 /* -- coming and going -------------------------------------------------------------------- */
 
-static struct subscriber **list_of(struct hall_realm *realm, enum realm_list list)
+static void waiting_add(struct subscriber *subscriber)
 {
-    assert(list != LIST_NONE);
-    return list == LIST_WAITING ? &realm->waiting : &realm->resting;
-}
-
-static void list_add(struct subscriber *subscriber, enum realm_list list)
-{
-    struct subscriber **first = list_of(subscriber->realm, list);
-    subscriber->list = (uint8_t)list;
-    subscriber->realm_previous = NULL;
-    subscriber->realm_next = *first;
+    struct subscriber **first = &subscriber->realm->waiting;
+    subscriber->waits = true;
+    subscriber->waiting_previous = NULL;
+    subscriber->waiting_next = *first;
     if (*first)
-        (*first)->realm_previous = subscriber;
+        (*first)->waiting_previous = subscriber;
     *first = subscriber;
 }
 
-static void list_remove(struct subscriber *subscriber)
+static void waiting_remove(struct subscriber *subscriber)
 {
-    if (subscriber->realm_previous)
-        subscriber->realm_previous->realm_next = subscriber->realm_next;
+    subscriber->waits = false;
+    if (subscriber->waiting_previous)
+        subscriber->waiting_previous->waiting_next = subscriber->waiting_next;
     else
-        *list_of(subscriber->realm, subscriber->list) = subscriber->realm_next;
-    if (subscriber->realm_next)
-        subscriber->realm_next->realm_previous = subscriber->realm_previous;
-    subscriber->list = LIST_NONE;
+        subscriber->realm->waiting = subscriber->waiting_next;
+    if (subscriber->waiting_next)
+        subscriber->waiting_next->waiting_previous = subscriber->waiting_previous;
 }
 
-/* One who has left is out of all lists with the last of its queue. */
+/* Before it enters nobody waits, nor once the queue of one who has left is empty. */
 void realm_sort(struct subscriber *subscriber)
 {
     bool ended = subscriber->state == SUBSCRIBER_ENDED;
-    enum realm_list list = subscriber->queue_count ? LIST_WAITING
-                           : ended                 ? LIST_NONE
-                                                   : LIST_RESTING;
-    if (subscriber->list == LIST_NONE || subscriber->list == list)
+    bool waits = subscriber->queue_count > 0;
+    if (subscriber->state == SUBSCRIBER_NEW || waits == subscriber->waits ||
+        (ended && !subscriber->waits))
         return;
-    list_remove(subscriber);
-    if (list != LIST_NONE)
-        list_add(subscriber, list);
+    if (waits)
+        waiting_add(subscriber);
     else
+        waiting_remove(subscriber);
+    if (ended)
         realm_note_idle(subscriber->realm, subscriber->realm->hall->now_ms);
-}
-
-static void lists_add(struct subscriber *subscriber)
-{
-    struct hall_user *user = subscriber->user;
-    struct hall_realm *realm = subscriber->realm;
-    subscriber->user_next = user->subscribers;
-    if (user->subscribers)
-        user->subscribers->user_previous = subscriber;
-    user->subscribers = subscriber;
-    list_add(subscriber, subscriber->queue_count ? LIST_WAITING : LIST_RESTING);
-    realm->hall->subscriber_count++;
-}
-
-static void user_remove(struct subscriber *subscriber)
-{
-    if (subscriber->user_previous)
-        subscriber->user_previous->user_next = subscriber->user_next;
-    else
-        subscriber->user->subscribers = subscriber->user_next;
-    if (subscriber->user_next)
-        subscriber->user_next->user_previous = subscriber->user_previous;
-    user_free_if_empty(subscriber->realm, subscriber->user);
-    subscriber->user = NULL;
-    subscriber->realm->hall->subscriber_count--;
 }
 
 static void unseat(struct subscriber *subscriber)
@@ -126,7 +95,7 @@ static void unseat(struct subscriber *subscriber)
     free(subscriber->follows);
     subscriber->follows = NULL;
     subscriber->follow_size = 0;
-    user_remove(subscriber);
+    realm_remove(subscriber->realm, subscriber);
 }
 
 /* Membership events that passed here after the snapshot. */
@@ -135,7 +104,7 @@ static void move_to_head(struct subscriber *subscriber)
     const struct ring *ring = &subscriber->realm->ring;
     for (uint32_t i = ring_find_after(ring, subscriber->snapshot); i < ring->count; i++) {
         const struct frame *frame = ring_at(ring, i);
-        if (moves_seats(frame) && strcmp(frame->user, subscriber->user->name) == 0)
+        if (moves_seats(frame) && strcmp(frame->user, subscriber_user(subscriber)) == 0)
             move_seat(subscriber, frame);
     }
 }
@@ -150,26 +119,25 @@ int hall_enter(struct hall_realm *realm, struct subscriber *subscriber,
     ring_set_floor(&realm->ring, entry->head);
     if (event_id_compare(realm->head, entry->head) > 0 && !ring_covers(&realm->ring, entry->head))
         return ERR_AGAIN;
-    subscriber->user = realm_add_user(realm, entry->user);
-    if (!subscriber->user)
-        return ERR_MEMORY;
+    subscriber->by_user.key = entry->user;
+    subscriber->by_user.key_len = (uint32_t)strlen(entry->user);
     subscriber->realm = realm;
     subscriber->follows_all = entry->follows_all;
     subscriber->snapshot = entry->head;
     subscriber->history_left = entry->history_count;
     subscriber->position = subscriber->taken = entry->position;
-    lists_add(subscriber);
+    realm_add(realm, subscriber);
     int err = follows_reserve(subscriber, (uint32_t)entry->follow_count);
     for (int i = 0; i < entry->follow_count && !err; i++)
         err = follow_add(subscriber, &entry->follows[i]);
     if (err) {
         unseat(subscriber);
-        list_remove(subscriber);
         return err;
     }
     assert(realm->opening > 0);
     realm->opening--;
     subscriber->state = SUBSCRIBER_REPLAY;
+    realm_sort(subscriber);
     move_to_head(subscriber);
     return 0;
 }
@@ -178,10 +146,11 @@ void hall_leave(struct subscriber *subscriber, int64_t now_ms)
 {
     if (subscriber->state == SUBSCRIBER_NEW || subscriber->state == SUBSCRIBER_ENDED)
         return;
-    subscriber->realm->hall->now_ms = now_ms;
+    struct hall_realm *realm = subscriber->realm;
+    realm->hall->now_ms = now_ms;
     subscriber->state = SUBSCRIBER_ENDED;
     unseat(subscriber);
-    realm_sort(subscriber);
+    realm_note_idle(realm, now_ms);
 }
 
 /* -- dispatch ---------------------------------------------------------------------------- */
@@ -225,8 +194,8 @@ static void dispatch_to_room(struct hall_realm *realm, struct frame *frame)
 
 static void dispatch_to_user(struct hall_realm *realm, struct frame *frame)
 {
-    struct hall_user *user = realm_find_user(realm, frame->user);
-    for (struct subscriber *at = user ? user->subscribers : NULL; at; at = at->user_next) {
+    struct subscriber *at = realm_find_user(realm, frame->user);
+    for (; at; at = at->user_next) {
         if (is_addressed(at, frame))
             push_live(at, frame);
     }
@@ -234,8 +203,8 @@ static void dispatch_to_user(struct hall_realm *realm, struct frame *frame)
 
 static void dispatch_moves(struct hall_realm *realm, struct frame *frame)
 {
-    struct hall_user *user = realm_find_user(realm, frame->user);
-    for (struct subscriber *at = user ? user->subscribers : NULL; at; at = at->user_next) {
+    struct subscriber *at = realm_find_user(realm, frame->user);
+    for (; at; at = at->user_next) {
         if (at->state == SUBSCRIBER_REPLAY || at->state == SUBSCRIBER_LIVE)
             move_seat(at, frame);
     }
@@ -243,16 +212,8 @@ static void dispatch_moves(struct hall_realm *realm, struct frame *frame)
 
 static void dispatch_to_realm(struct hall_realm *realm, struct frame *frame)
 {
-    struct subscriber *next;
-    /* In this order: who rests waits from here on. */
-    for (struct subscriber *at = realm->waiting; at; at = next) {
-        next = at->realm_next;
+    for (struct subscriber *at = realm_first(realm); at; at = realm_next(realm, at))
         push_live(at, frame);
-    }
-    for (struct subscriber *at = realm->resting; at; at = next) {
-        next = at->realm_next;
-        push_live(at, frame);
-    }
 }
 
 void hall_dispatch(struct hall *hall, struct frame *frame, int64_t now_ms)
@@ -294,10 +255,12 @@ void hall_lost(struct hall *hall)
     HASH_ITER(hh, hall->realms, realm, next) {
         ring_fini(&realm->ring);
         ring_init(&realm->ring, hall->limits.ring_bytes_max, hall->limits.ring_age_max_ms);
-        for (struct subscriber *at = realm->waiting; at; at = at->realm_next)
+        for (struct subscriber *at = realm->waiting; at; at = at->waiting_next)
             at->ops->on_broken(at);
-        for (struct subscriber *at = realm->resting; at; at = at->realm_next)
-            at->ops->on_broken(at);
+        for (struct subscriber *at = realm_first(realm); at; at = realm_next(realm, at)) {
+            if (!at->waits)
+                at->ops->on_broken(at);
+        }
     }
 }
 

@@ -86,7 +86,7 @@ void realm_erase(struct hall_realm *realm, const struct frame *deletion)
 {
     struct erasure erasure = {.message = deletion->target};
     note_deletion(realm, deletion);
-    for (struct subscriber *at = realm->waiting; at; at = at->realm_next)
+    for (struct subscriber *at = realm->waiting; at; at = at->waiting_next)
         erase_queue(at, &erasure);
     for (int i = 0; i < erasure.count; i++) {
         frame_unref(erasure.from[i]);

@@ -6,7 +6,7 @@
 
 struct frame *version_for(struct frame *frame, const struct subscriber *subscriber)
 {
-    bool own = frame->own && frame->user && strcmp(frame->user, subscriber->user->name) == 0;
+    bool own = frame->own && frame->user && strcmp(frame->user, subscriber_user(subscriber)) == 0;
     return own ? frame->own : frame;
 }
 
@@ -29,7 +29,7 @@ bool is_seated_for(const struct subscriber *subscriber, const struct frame *fram
 
 bool is_spared(const struct subscriber *subscriber, const struct frame *frame)
 {
-    if (!frame->spared_user || strcmp(frame->spared_user, subscriber->user->name) != 0)
+    if (!frame->spared_user || strcmp(frame->spared_user, subscriber_user(subscriber)) != 0)
         return false;
     return !frame->spared ||
            (subscriber->session && strcmp(frame->spared, subscriber->session) == 0);

@@ -29,7 +29,7 @@ static void idle_remove(struct hall_realm *realm)
 
 static void realm_free(struct hall_realm *realm)
 {
-    assert(!realm->waiting && !realm->resting && !realm->rooms && !realm->users);
+    assert(!realm->waiting && !realm->rooms && realm->users.count == 0);
     idle_remove(realm);
     HASH_DEL(realm->hall->realms, realm);
     ring_fini(&realm->ring);
@@ -72,7 +72,7 @@ void realm_note_idle(struct hall_realm *realm, int64_t now_ms)
 {
     struct hall *hall = realm->hall;
     forget_idle(hall, now_ms);
-    if (realm->waiting || realm->resting || realm->opening || realm->idle)
+    if (realm->users.count || realm->waiting || realm->opening || realm->idle)
         return;
     realm->idle = true;
     realm->idle_since_ms = now_ms;
@@ -140,31 +140,58 @@ static void room_free_if_empty(struct hall_room *room)
     free(room);
 }
 
-struct hall_user *realm_find_user(struct hall_realm *realm, const char *name)
+static struct subscriber *by_user(struct table_link *link)
 {
-    struct hall_user *user;
-    HASH_FIND_STR(realm->users, name, user);
-    return user;
+    return link ? container_of(link, struct subscriber, by_user) : NULL;
 }
 
-struct hall_user *realm_add_user(struct hall_realm *realm, struct span name)
+struct subscriber *realm_find_user(struct hall_realm *realm, const char *name)
 {
-    struct hall_user *user;
-    HASH_FIND(hh, realm->users, name.data, (unsigned)name.len, user);
-    if (user)
-        return user;
-    user = named_new(sizeof(*user), name, offsetof(struct hall_user, name));
-    if (user)
-        HASH_ADD_KEYPTR(hh, realm->users, user->name, (unsigned)name.len, user);
-    return user;
+    return by_user(table_find(&realm->users, name, strlen(name)));
 }
 
-void user_free_if_empty(struct hall_realm *realm, struct hall_user *user)
+struct subscriber *realm_first(struct hall_realm *realm)
 {
-    if (user->subscribers)
+    return by_user(table_first(&realm->users));
+}
+
+struct subscriber *realm_next(struct hall_realm *realm, const struct subscriber *subscriber)
+{
+    if (subscriber->user_next)
+        return subscriber->user_next;
+    while (subscriber->user_previous)
+        subscriber = subscriber->user_previous;
+    return by_user(table_next(&realm->users, &subscriber->by_user));
+}
+
+void realm_add(struct hall_realm *realm, struct subscriber *subscriber)
+{
+    struct subscriber *first = realm_find_user(realm, subscriber_user(subscriber));
+    realm->hall->subscriber_count++;
+    if (!first) {
+        table_add(&realm->users, &subscriber->by_user);
         return;
-    HASH_DEL(realm->users, user);
-    free(user);
+    }
+    subscriber->user_previous = first;
+    subscriber->user_next = first->user_next;
+    if (subscriber->user_next)
+        subscriber->user_next->user_previous = subscriber;
+    first->user_next = subscriber;
+}
+
+void realm_remove(struct hall_realm *realm, struct subscriber *subscriber)
+{
+    struct subscriber *previous = subscriber->user_previous, *next = subscriber->user_next;
+    realm->hall->subscriber_count--;
+    if (previous)
+        previous->user_next = next;
+    else if (next)
+        table_replace(&subscriber->by_user, &next->by_user);
+    else
+        table_remove(&realm->users, &subscriber->by_user);
+    if (next)
+        next->user_previous = previous;
+    subscriber->user_previous = subscriber->user_next = NULL;
 }
 
 /* Index of the first follow whose room is not below `room`. */

@@ -23,7 +23,7 @@ static int moves_find(const struct subscriber *subscriber, uint32_t from,
         const struct frame *frame = ring_at(ring, i);
         if (frame->type == EVENT_ROOM_DELETED)
             return -1;
-        if (!is_move(frame) || strcmp(frame->user, subscriber->user->name) != 0)
+        if (!is_move(frame) || strcmp(frame->user, subscriber_user(subscriber)) != 0)
             continue;
         if (count == MOVES_MAX)
             return -1;
@@ -51,7 +51,7 @@ static bool sees(const struct subscriber *subscriber, const struct frame *frame,
                  const struct frame *const *moves, int move_count)
 {
     if (frame->audience == AUDIENCE_USER)
-        return strcmp(frame->user, subscriber->user->name) == 0 &&
+        return strcmp(frame->user, subscriber_user(subscriber)) == 0 &&
                is_addressed(subscriber, frame);
     if (frame->audience != AUDIENCE_ROOM)
         return frame->audience == AUDIENCE_REALM;

@@ -40,7 +40,7 @@ struct client {
     bool slow;
     char buffer[1 << 16];
     size_t buffered;
-    char session[16];
+    char session[16], name[8]; /* of its user */
 };
 
 static struct client clients[CLIENTS];
@@ -270,10 +270,9 @@ static void open_answer(struct client *client)
         };
         count++;
     }
-    char user[8];
-    snprintf(user, sizeof(user), "u%d", client->sight.user);
+    snprintf(client->name, sizeof(client->name), "u%d", client->sight.user);
     struct hall_entry entry = {
-        .user = span_text(user),
+        .user = client->name,
         .follows_all = client->sight.all,
         .follows = follows,
         .follow_count = count,
@@ -445,7 +444,7 @@ static void run(uint64_t seed, int steps)
         step();
     finish();
     struct hall_realm *realm = hall_find(&hall, span_text("main"));
-    assert(realm && !realm->rooms && !realm->users);
+    assert(realm && !realm->rooms && realm->users.count == 0);
     now_ms += 2 * REALM_IDLE_MS;
     hall_abandon(hall_open(&hall, span_text("other"), now_ms), now_ms);
     assert(!hall_find(&hall, span_text("main")));

@@ -40,7 +40,7 @@ static void enter(uint64_t position)
     const struct hall_limits limits = {2000, 1 << 20, 60000};
     const struct hall_follow follow = {.room = span_text("room"), .member = true, .named = true};
     const struct hall_entry entry = {
-        .user = span_text("alice"),
+        .user = "alice",
         .follows_all = true,
         .follows = &follow,
         .follow_count = 1,
