@@ -17,6 +17,7 @@
 #define TIDINGS_API_HUB_PEOPLE_H
 
 #include "base/map.h"
+#include "base/numbered.h"
 #include "base/table.h"
 #include "core/event_id.h"
 #include "core/presence.h"
@@ -82,12 +83,6 @@ static inline bool hub_user_is_shown(const struct hub_user *user)
            user->presence.told_status != PRESENCE_OFFLINE;
 }
 
-/* Pointers by number; numbers are used again. */
-struct numbered {
-    void **items;
-    uint32_t end, size, free; /* of the free list: the number and 1, 0: empty */
-};
-
 struct people {
     struct table users_by_key;
     struct hub_room *rooms_by_key;
@@ -96,13 +91,14 @@ struct people {
     uint32_t stamp;
 };
 
+/* NULL: the number is not in use. */
 static inline struct hub_user *people_user(const struct people *people, uint32_t number)
 {
-    return people->users.items[number];
+    return numbered_get(&people->users, number);
 }
 static inline struct hub_room *people_room(const struct people *people, uint32_t number)
 {
-    return people->rooms.items[number];
+    return numbered_get(&people->rooms, number);
 }
 
 void people_fini(struct people *people);

@@ -20,6 +20,7 @@
 
 #include "base/limits.h"
 #include "base/map.h"
+#include "base/numbered.h"
 #include "core/ring.h"
 #include "core/subscriber.h"
 
@@ -37,8 +38,9 @@ enum { SEAT_MEMBER = 1, SEAT_BLIND = 2, SEAT_TAGS = 3 };
 struct hall_room {
     UT_hash_handle hh;
     struct hall_realm *realm;
-    tagged_seat *seats;             /* owned */
+    tagged_seat *seats; /* owned */
     uint32_t seat_count, seat_size;
+    uint32_t number; /* in the realm */
     struct event_id public_since; /* watchers without a grant are shown nothing older */
     char name[];
 };
@@ -47,6 +49,7 @@ struct hall_realm {
     UT_hash_handle hh;
     struct hall *hall;
     struct hall_room *rooms;
+    struct numbered room_numbers;
     struct table users; /* the first subscriber of each, by_user; the others by user_next */
     struct subscriber *waiting; /* those with something queued, also when they have left */
     struct ring ring;
@@ -73,6 +76,13 @@ struct hall {
     void (*on_watchers)(struct hall *hall, const char *realm, const char *room, int change);
     void *context; /* the owner's */
 };
+
+/* The room that the subscriber follows with it. */
+static inline struct hall_room *hall_followed(const struct subscriber *subscriber,
+                                              const struct follow *follow)
+{
+    return numbered_get(&subscriber->realm->room_numbers, follow->room);
+}
 
 void hall_init(struct hall *hall, const struct hall_limits *limits);
 /* Without subscribers. */

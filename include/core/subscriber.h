@@ -34,7 +34,6 @@
 struct hall;
 struct held;
 struct hall_realm;
-struct hall_room;
 struct subscriber;
 
 enum subscriber_state { SUBSCRIBER_NEW, SUBSCRIBER_REPLAY, SUBSCRIBER_LIVE, SUBSCRIBER_ENDED };
@@ -58,14 +57,16 @@ struct subscriber_ops {
 /* A frame in a queue; the lowest bit says that its id line is left out. */
 typedef uintptr_t queued_frame;
 
-/* A room that is followed. Kept in order of the address of the room. */
+#define FOLLOW_SEAT_BITS 28 /* a room has at most so many seats in a hall: 2^28 */
+
+/* A room that is followed; see hall_followed. Kept in order of the rooms' numbers. */
 struct follow {
-    struct hall_room *room;
-    uint32_t seat;     /* index in the room's seats */
-    bool member;
-    bool named;        /* asked for by name */
-    bool readable;     /* may be watched without membership; neither: its seat is blind */
-    bool granted;      /* and that by a grant, whatever the room's kind or age */
+    uint32_t room; /* its number in the realm */
+    uint32_t seat : FOLLOW_SEAT_BITS; /* index in the room's seats */
+    bool member : 1;
+    bool named : 1;    /* asked for by name */
+    bool readable : 1; /* may be watched without membership; neither: its seat is blind */
+    bool granted : 1;  /* and that by a grant, whatever the room's kind or age */
 };
 
 #define SUBSCRIBER_INLINE_FRAMES 2

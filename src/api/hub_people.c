@@ -8,42 +8,11 @@
 
 #define KEY_BYTES_MAX (2 * IDENT_BYTES_MAX + 1)
 
-/* -- numbers ------------------------------------------------------------------------------- */
-
-/* A free entry holds the next free number and 1, shifted, with the lowest bit set. */
-static bool numbered_add(struct numbered *numbered, void *item, uint32_t *ret)
-{
-    if (numbered->free) {
-        uint32_t number = numbered->free - 1;
-        numbered->free = (uint32_t)((uintptr_t)numbered->items[number] >> 1);
-        numbered->items[number] = item;
-        *ret = number;
-        return true;
-    }
-    if (numbered->end == numbered->size) {
-        uint32_t size = numbered->size + numbered->size / 2 + 16;
-        void **items = realloc(numbered->items, size * sizeof(*items));
-        if (!items)
-            return false;
-        numbered->items = items;
-        numbered->size = size;
-    }
-    numbered->items[numbered->end] = item;
-    *ret = numbered->end++;
-    return true;
-}
-
-static void numbered_remove(struct numbered *numbered, uint32_t number)
-{
-    numbered->items[number] = (void *)((uintptr_t)numbered->free << 1 | 1);
-    numbered->free = number + 1;
-}
-
 void people_fini(struct people *people)
 {
     assert(people->users_by_key.count == 0 && !people->rooms_by_key && !people->targets);
-    free(people->users.items);
-    free(people->rooms.items);
+    numbered_fini(&people->users);
+    numbered_fini(&people->rooms);
 }
 
 /* -- users --------------------------------------------------------------------------------- */
@@ -75,7 +44,7 @@ struct hub_user *people_get_user(struct people *people, const char *key, size_t 
     if (user)
         return user;
     user = calloc(1, sizeof(*user) + len + 1);
-    if (!user || !numbered_add(&people->users, user, &user->number)) {
+    if (!user || numbered_add(&people->users, user, &user->number) != 0) {
         free(user);
         return NULL;
     }
@@ -132,7 +101,7 @@ struct hub_room *people_get_room(struct people *people, const char *realm, struc
     }
     size_t len = key_make(key, realm, name);
     room = calloc(1, sizeof(*room) + len);
-    if (!room || !numbered_add(&people->rooms, room, &room->number)) {
+    if (!room || numbered_add(&people->rooms, room, &room->number) != 0) {
         free(room);
         return NULL;
     }

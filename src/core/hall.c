@@ -18,8 +18,9 @@ static void shut_out(struct subscriber *subscriber, struct follow *follow, int e
         follow_remove(subscriber, follow);
         return;
     }
-    assert(strlen(follow->room->name) < sizeof(room));
-    strcpy(room, follow->room->name);
+    const char *name = hall_followed(subscriber, follow)->name;
+    assert(strlen(name) < sizeof(room));
+    strcpy(room, name);
     follow_set(subscriber, follow, false, false);
     subscriber->ops->on_denied(subscriber, room, err);
 }
@@ -270,7 +271,7 @@ void hall_regrant(struct subscriber *subscriber, bool (*granted)(void *context, 
     for (uint32_t i = subscriber->follow_count; i-- > 0;) {
         struct follow *follow = &subscriber->follows[i];
         bool was_granted = follow->granted;
-        follow->granted = granted(context, follow->room->name);
+        follow->granted = granted(context, hall_followed(subscriber, follow)->name);
         if (!was_granted || follow->granted)
             continue;
         /* Whether the room is public is not known here: a watcher by grant alone asks again. */

@@ -32,6 +32,7 @@ static void realm_free(struct hall_realm *realm)
     assert(!realm->waiting && !realm->rooms && realm->users.count == 0);
     idle_remove(realm);
     HASH_DEL(realm->hall->realms, realm);
+    numbered_fini(&realm->room_numbers);
     ring_fini(&realm->ring);
     frame_unref(realm->heartbeat);
     free(realm->deletions);
@@ -124,8 +125,10 @@ static struct hall_room *realm_add_room(struct hall_realm *realm, struct span na
     if (room)
         return room;
     room = named_new(sizeof(*room), name, offsetof(struct hall_room, name));
-    if (!room)
+    if (!room || numbered_add(&realm->room_numbers, room, &room->number) != 0) {
+        free(room);
         return NULL;
+    }
     room->realm = realm;
     HASH_ADD_KEYPTR(hh, realm->rooms, room->name, (unsigned)name.len, room);
     return room;
@@ -136,6 +139,7 @@ static void room_free_if_empty(struct hall_room *room)
     if (room->seat_count)
         return;
     HASH_DEL(room->realm->rooms, room);
+    numbered_remove(&room->realm->room_numbers, room->number);
     free(room->seats);
     free(room);
 }
@@ -200,7 +204,7 @@ static uint32_t follow_index(const struct subscriber *subscriber, const struct h
     uint32_t low = 0, high = subscriber->follow_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if ((uintptr_t)subscriber->follows[middle].room < (uintptr_t)room)
+        if (subscriber->follows[middle].room < room->number)
             low = middle + 1;
         else
             high = middle;
@@ -211,7 +215,7 @@ static uint32_t follow_index(const struct subscriber *subscriber, const struct h
 struct follow *follow_find(const struct subscriber *subscriber, const struct hall_room *room)
 {
     uint32_t index = follow_index(subscriber, room);
-    if (index < subscriber->follow_count && subscriber->follows[index].room == room)
+    if (index < subscriber->follow_count && subscriber->follows[index].room == room->number)
         return &subscriber->follows[index];
     return NULL;
 }
@@ -219,6 +223,8 @@ struct follow *follow_find(const struct subscriber *subscriber, const struct hal
 static bool seats_grow(struct hall_room *room)
 {
     uint32_t size = room->seat_size + room->seat_size / 2 + 4;
+    if (size > 1U << FOLLOW_SEAT_BITS)
+        return false;
     tagged_seat *seats = realloc(room->seats, size * sizeof(*seats));
     if (!seats)
         return false;
@@ -265,12 +271,13 @@ static bool is_watcher(const struct follow *follow)
 
 void follow_set(struct subscriber *subscriber, struct follow *follow, bool member, bool readable)
 {
+    struct hall_room *room = hall_followed(subscriber, follow);
     bool was_watcher = is_watcher(follow);
     follow->member = member;
     follow->readable = readable;
-    follow->room->seats[follow->seat] = seat_of(subscriber, follow);
+    room->seats[follow->seat] = seat_of(subscriber, follow);
     if (is_watcher(follow) != was_watcher)
-        count_watcher(follow->room, was_watcher ? -1 : 1);
+        count_watcher(room, was_watcher ? -1 : 1);
 }
 
 int follow_add(struct subscriber *subscriber, const struct hall_follow *as)
@@ -295,7 +302,7 @@ int follow_add(struct subscriber *subscriber, const struct hall_follow *as)
             (subscriber->follow_count - index) * sizeof(struct follow));
     subscriber->follow_count++;
     subscriber->follows[index] = (struct follow){
-        .room = room,
+        .room = room->number,
         .seat = room->seat_count,
         .member = as->member,
         .named = as->named,
@@ -310,7 +317,7 @@ int follow_add(struct subscriber *subscriber, const struct hall_follow *as)
 
 void follow_remove(struct subscriber *subscriber, struct follow *follow)
 {
-    struct hall_room *room = follow->room;
+    struct hall_room *room = hall_followed(subscriber, follow);
     if (is_watcher(follow))
         count_watcher(room, -1);
     tagged_seat last = room->seats[--room->seat_count];
