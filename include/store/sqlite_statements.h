@@ -42,7 +42,7 @@
     X(device_find) X(device_set) X(device_add) X(device_limit)                                     \
     X(presence_get) X(presence_set)                                                                \
     X(subscription_add) X(subscription_remove) X(subscription_find) X(subscription_count)          \
-    X(subscriptions) X(acquainted)                                                                 \
+    X(subscriptions) X(places_of_one) X(places_of_other)                                           \
     X(trim_age_upto) X(trim_age_rooms) X(trim_age_users) X(trim_age_realms)                        \
     X(trim_age_mentions) X(trim_age_erased) X(trim_age_delete)                                     \
     X(trim_room_next) X(trim_room_cut) X(trim_room_upto) X(trim_room_delete) X(trim_room_gone)     \

@@ -100,6 +100,67 @@ static struct event_id add_event(struct scene *scene, place_number place, int64_
     return event.id;
 }
 
+static place_number add_user(struct scene *scene, const char *id)
+{
+    place_number user;
+
+    assert_int_equal(scene->ledger->ops->user_add(scene->ledger, scene->realm.place, span_text(id),
+                                                  &user), 0);
+    return user;
+}
+
+static void add_member(struct scene *scene, place_number room, place_number user)
+{
+    struct ledger_member member = {.user = user, .role = ROLE_MEMBER};
+
+    assert_int_equal(scene->ledger->ops->member_put(scene->ledger, room, &member), 0);
+}
+
+/* What asking costs, in steps of SQLite's machine. */
+static int steps_of_asking(struct scene *scene, place_number user, place_number other,
+                           bool expected)
+{
+    static const enum sql_statement used[] = {SQL_places_of_one, SQL_places_of_other};
+    int steps = 0;
+    bool known = !expected;
+
+    for (size_t i = 0; i < array_count(used); i++)
+        sqlite3_stmt_status(sqlite_get(&scene->sqlite, used[i]), SQLITE_STMTSTATUS_VM_STEP, 1);
+    assert_int_equal(scene->ledger->ops->acquainted(scene->ledger, user, other, &known), 0);
+    assert_int_equal(known, expected);
+    for (size_t i = 0; i < array_count(used); i++)
+        steps += sqlite3_stmt_status(sqlite_get(&scene->sqlite, used[i]),
+                                     SQLITE_STMTSTATUS_VM_STEP, 1);
+    return steps;
+}
+
+static void one_in_many_rooms_costs_no_more_than_the_other(void **state)
+{
+    struct scene scene;
+    place_number room = 0;
+    char id[16];
+
+    scene_begin(&scene);
+    place_number few = add_user(&scene, "few"), later = add_user(&scene, "later");
+    for (int i = 0; i < 2 * ROOMS_OF_USER_MAX; i++) {
+        snprintf(id, sizeof(id), "room-%d", i);
+        room = add_room(&scene, id);
+        add_member(&scene, room, i < ROOMS_OF_USER_MAX ? scene.user : later);
+        if (i == 7 || i == 2000)
+            add_member(&scene, add_room(&scene, i == 7 ? "own-7" : "own-2000"), few);
+    }
+    assert_in_range(steps_of_asking(&scene, scene.user, few, false), 1, 500);
+    assert_in_range(steps_of_asking(&scene, few, scene.user, false), 1, 500);
+    assert_in_range(steps_of_asking(&scene, scene.user, later, false), 1, 500);
+    assert_in_range(steps_of_asking(&scene, later, scene.user, false), 1, 500);
+    add_member(&scene, room, few);
+    add_member(&scene, room, scene.user);
+    assert_in_range(steps_of_asking(&scene, scene.user, few, true), 1, 500);
+    assert_in_range(steps_of_asking(&scene, few, later, true), 1, 500);
+    assert_in_range(steps_of_asking(&scene, scene.user, later, true), 1, 500);
+    scene_end(&scene);
+}
+
 static void a_full_sequence_goes_on_in_the_next_millisecond(void **state)
 {
     struct scene scene;
@@ -261,6 +322,7 @@ int main(void)
         WITH_FOLDER(ids_are_packed_in_order),
         WITH_FOLDER(ids_out_of_range_are_bounds),
         WITH_FOLDER(a_full_sequence_goes_on_in_the_next_millisecond),
+        WITH_FOLDER(one_in_many_rooms_costs_no_more_than_the_other),
         WITH_FOLDER(heads_are_restored_by_a_roll_back),
         WITH_FOLDER(rooms_keep_their_newest),
         WITH_FOLDER(age_ends_events_but_no_head),

@@ -395,10 +395,11 @@ SELECT count(*) FROM subscription WHERE user = ?1
 SELECT user.id FROM subscription CROSS JOIN user ON user.place = subscription.target
 WHERE subscription.user = ?1
 
--- name: acquainted
-SELECT 1 FROM member AS mine CROSS JOIN member AS theirs
-    ON theirs.user = ?2 AND theirs.room = mine.room
-WHERE mine.user = ?1 LIMIT 1
+-- name: places_of_one
+SELECT room FROM member WHERE user = ?1 AND room >= ?2 ORDER BY room
+
+-- name: places_of_other
+SELECT room FROM member WHERE user = ?1 AND room >= ?2 ORDER BY room
 
 -- name: trim_age_upto
 SELECT count(*), max(id) FROM
