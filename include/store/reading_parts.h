@@ -71,7 +71,7 @@ struct room_of_user {
 /* What is done with each; other than 0 ends the walk and is passed on. */
 typedef int (*room_visitor)(void *context, const struct room_of_user *of);
 
-/* All after `from`, in order of their ids. The visitor may ask the ledger. */
+/* All after `from`, in order of their ids, read at once. The visitor may ask the ledger. */
 MUST_CHECK int reading_each_room(struct ledger *ledger, place_number user, struct span from,
                                  struct arena *arena, room_visitor visit, void *context);
 

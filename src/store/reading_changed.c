@@ -87,8 +87,10 @@ static int visit(void *context, const struct room_of_user *of)
     walk->read->unread_sum += marker.unread;
     walk->read->mention_sum += marker.mentions;
     err = add_partner(walk, of);
-    if (!err)
-        err = has_changed(walk, of->room.place, &changed);
+    /* Nothing has changed since the head, and whether there are more is known. */
+    if (err || walk->full || event_id_compare(walk->read->after, walk->read->head) >= 0)
+        return err;
+    err = has_changed(walk, of->room.place, &changed);
     return err || !changed ? err : add_room(walk, of, &marker);
 }
 
