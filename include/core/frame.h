@@ -51,6 +51,7 @@ struct frame {
     const char *sender;   /* of a message that is told as it is committed; else NULL */
     struct frame *own;    /* ref; NULL: the same for `user` as for all */
     bool ends_watching;   /* the room may from here on not be watched without a grant */
+    bool opens_watching;  /* the room may be watched, by who is not banned, from behind this on */
     bool bars_user;       /* `user` was banned: may from here on not see the room at all */
     char *wire;           /* within this allocation, not ended by NUL */
 };
@@ -72,7 +73,7 @@ struct frame_spec {
     struct span body;      /* a JSON object: the members after type, id and timestamp */
     struct span own_body;  /* a JSON object for `own`; data NULL: none */
     int64_t retry_ms;      /* > 0: a `retry:` line inside the block */
-    bool ends_watching, bars_user;
+    bool ends_watching, opens_watching, bars_user;
     bool with_id;          /* an id line though the id is 0-0: the head of an empty journal */
 };
 

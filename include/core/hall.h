@@ -12,7 +12,10 @@
  *
  *        Joining a subscriber to the order: hall_open before the journal is asked, so that
  *        everything above the answer's head passes here; hall_enter with the answer: seats from
- *        its snapshot, moved by the membership events that passed meanwhile; hall_replay starts.
+ *        its snapshot, moved by what passed meanwhile; hall_replay starts.
+ *
+ *        A room that was asked for by name and may not be seen keeps a blind seat: its reader is
+ *        shown the room again when it joins, or may watch what is made public.
  * BOUNDS the rings' (see core/ring.h), the queues' (core/subscriber.h), seats by the readers.
  * Floor: core. On one thread. Pure: time is an argument, no I/O. */
 #ifndef TIDINGS_CORE_HALL_H
@@ -96,7 +99,7 @@ void hall_abandon(struct hall_realm *realm, int64_t now_ms);
 /* A followed room as the journal's snapshot has it. */
 struct hall_follow {
     struct span room;
-    bool member, named, readable, granted;
+    bool member, named, readable, granted, banned;
     struct event_id public_since;
 };
 

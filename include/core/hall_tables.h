@@ -66,6 +66,13 @@ static inline bool is_move(const struct frame *frame)
     return frame->room && frame->user && (is_join(frame) || frame->type == EVENT_USER_LEFT);
 }
 
+/* A frame that changes who may watch its room. */
+static inline bool turns_room(const struct frame *frame)
+{
+    return frame->room &&
+           (frame->ends_watching || frame->opens_watching || frame->type == EVENT_ROOM_CREATED);
+}
+
 /* A frame that changes what its user may see of its room from there on. */
 static inline bool moves_seats(const struct frame *frame)
 {

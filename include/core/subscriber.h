@@ -57,7 +57,7 @@ struct subscriber_ops {
 /* A frame in a queue; the lowest bit says that its id line is left out. */
 typedef uintptr_t queued_frame;
 
-#define FOLLOW_SEAT_BITS 28 /* a room has at most so many seats in a hall: 2^28 */
+#define FOLLOW_SEAT_BITS 27 /* a room has at most so many seats in a hall: 2^27 */
 
 /* A room that is followed; see hall_followed. Kept in order of the rooms' numbers. */
 struct follow {
@@ -66,7 +66,8 @@ struct follow {
     bool member : 1;
     bool named : 1;    /* asked for by name */
     bool readable : 1; /* may be watched without membership; neither: its seat is blind */
-    bool granted : 1;  /* and that by a grant, whatever the room's kind or age */
+    bool granted : 1;  /* by a grant, whatever the room's kind or age, but for a ban */
+    bool banned : 1;   /* when last heard of: a ban that is lifted or over is not told */
 };
 
 #define SUBSCRIBER_INLINE_FRAMES 2

@@ -88,8 +88,9 @@ MUST_CHECK int act_open_direct(struct act *act);
 MUST_CHECK int act_block(struct act *act);
 MUST_CHECK int act_unblock(struct act *act);
 
-/* Tells of the act's room; of one that is new it opens the creator's tenure. */
-MUST_CHECK int act_emit_room(struct act *act, enum event_type type, bool ends_watching);
+/* Tells of the act's room; of one that is new it opens the creator's tenure. `was_public`: anyone
+ * could watch it before. */
+MUST_CHECK int act_emit_room(struct act *act, enum event_type type, bool was_public);
 /* The act's room, and its two, as its member is given it; ROLE_NONE: as everyone is. NULL: out of
  * memory. */
 json_t *act_shape_room(const struct act *act, enum role role);

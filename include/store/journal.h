@@ -96,7 +96,8 @@ struct open_room {
 
 struct open_denied {
     struct span room;
-    int err; /* ERR_NOT_FOUND, ERR_NOT_A_MEMBER, ERR_BANNED */
+    int err;     /* ERR_NOT_FOUND, ERR_NOT_A_MEMBER, ERR_BANNED */
+    bool banned; /* also where `err` keeps that there is such a room */
 };
 
 /* All of it is true at `head`, in one snapshot. */

@@ -274,10 +274,16 @@ static int enter(struct opening *opening)
         arena_alloc(&open->request.arena, (size_t)count * sizeof(*follows) + 1);
     if (!follows)
         return ERR_MEMORY;
-    /* A room that is denied now is shown from the moment its reader is let in. */
-    for (int i = 0; i < open->denied_count; i++)
-        follows[open->room_count + i] =
-            (struct hall_follow){.room = open->denied[i].room, .named = true};
+    /* A room that is denied now is shown from the moment its reader may see it. */
+    for (int i = 0; i < open->denied_count; i++) {
+        const struct open_denied *denied = &open->denied[i];
+        follows[open->room_count + i] = (struct hall_follow){
+            .room = denied->room,
+            .named = true,
+            .granted = is_granted(opening->identity, denied->room),
+            .banned = denied->banned,
+        };
+    }
     for (int i = 0; i < open->room_count; i++) {
         const struct open_room *room = &open->rooms[i];
         follows[i] = (struct hall_follow){

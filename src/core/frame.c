@@ -126,6 +126,7 @@ static struct frame *frame_alloc(const struct frame_spec *spec, size_t wire)
         .type = (uint8_t)spec->type,
         .audience = (uint8_t)spec->audience,
         .ends_watching = spec->ends_watching,
+        .opens_watching = spec->opens_watching,
         .bars_user = spec->bars_user,
         .id = spec->id,
         .number = spec->number,

@@ -10,7 +10,7 @@
 /* -- membership -------------------------------------------------------------------------- */
 
 /* The subscriber may not see the room from here on. If it named the room its seat stays, blind,
- * until it is let in again. */
+ * until it may again. */
 static void shut_out(struct subscriber *subscriber, struct follow *follow, int err)
 {
     char room[IDENT_BYTES_MAX + 1];
@@ -34,18 +34,44 @@ static void move_seat(struct subscriber *subscriber, const struct frame *frame)
     struct follow *follow = room ? follow_find(subscriber, room) : NULL;
     if (is_join(frame)) {
         struct hall_follow as = {.room = span_text(frame->room), .member = true};
-        if (follow)
+        if (follow) {
+            follow->banned = false;
             follow_set(subscriber, follow, true, follow->readable);
-        else if (subscriber->follows_all && follow_add(subscriber, &as) != 0)
+        } else if (subscriber->follows_all && follow_add(subscriber, &as) != 0) {
             subscriber->ops->on_broken(subscriber);
-    } else if (frame->bars_user) {
-        if (follow && (follow->member || follow->readable))
+        }
+    } else if (frame->bars_user && follow) {
+        follow->banned = true;
+        if (follow->member || follow->readable)
             shut_out(subscriber, follow, ERR_BANNED);
     } else if (follow && follow->member) {
         if (follow->named && follow->readable)
             follow_set(subscriber, follow, false, true);
         else
             shut_out(subscriber, follow, ERR_NOT_A_MEMBER);
+    }
+}
+
+/* From behind this frame on the room may be watched, or not, or is no more. */
+static void turn_seat(struct subscriber *subscriber, struct follow *follow,
+                      const struct frame *frame)
+{
+    struct hall_room *room = hall_followed(subscriber, follow);
+    if (event_id_compare(frame->id, subscriber->snapshot) <= 0)
+        return;
+    if (frame->opens_watching && event_id_compare(frame->id, room->public_since) > 0)
+        room->public_since = frame->id;
+    if (frame->type == EVENT_ROOM_DELETED) {
+        follow->banned = false;
+        if (follow->member || follow->readable)
+            shut_out(subscriber, follow, ERR_NOT_FOUND);
+    } else if (!frame->ends_watching) {
+        if (!follow->banned && (frame->opens_watching || follow->granted))
+            follow_set(subscriber, follow, follow->member, true);
+    } else if (follow->member) {
+        follow_set(subscriber, follow, true, follow->granted);
+    } else if (follow->readable && !follow->granted) {
+        shut_out(subscriber, follow, ERR_NOT_FOUND);
     }
 }
 
@@ -99,7 +125,7 @@ static void unseat(struct subscriber *subscriber)
     realm_remove(subscriber->realm, subscriber);
 }
 
-/* Membership events that passed here after the snapshot. */
+/* What passed here after the snapshot. */
 static void move_to_head(struct subscriber *subscriber)
 {
     const struct ring *ring = &subscriber->realm->ring;
@@ -107,6 +133,11 @@ static void move_to_head(struct subscriber *subscriber)
         const struct frame *frame = ring_at(ring, i);
         if (moves_seats(frame) && strcmp(frame->user, subscriber_user(subscriber)) == 0)
             move_seat(subscriber, frame);
+        struct hall_room *room =
+            turns_room(frame) ? realm_find_room(subscriber->realm, frame->room) : NULL;
+        struct follow *follow = room ? follow_find(subscriber, room) : NULL;
+        if (follow)
+            turn_seat(subscriber, follow, frame);
     }
 }
 
@@ -156,27 +187,14 @@ void hall_leave(struct subscriber *subscriber, int64_t now_ms)
 
 /* -- dispatch ---------------------------------------------------------------------------- */
 
-/* Those who watch without a grant may not from here on; after a deletion nobody follows it. */
-static void empty_seats(struct hall_realm *realm, const char *name, bool deleted)
+static void turn_seats(struct hall_realm *realm, const struct frame *frame)
 {
-    struct hall_room *room = realm_find_room(realm, name);
+    struct hall_room *room = realm_find_room(realm, frame->room);
     /* From the end: a seat that goes is replaced by one that was looked at. The room lives until
      * its last seat goes. */
     for (uint32_t i = room ? room->seat_count : 0; i-- > 0;) {
         struct subscriber *subscriber = seat_subscriber(room->seats[i]);
-        struct follow *follow = follow_find(subscriber, room);
-        bool was_shown = !seat_is_blind(room->seats[i]);
-        bool is_last = room->seat_count == 1;
-        if (deleted && follow->named && was_shown)
-            subscriber->ops->on_denied(subscriber, name, ERR_NOT_FOUND);
-        if (deleted)
-            follow_remove(subscriber, follow);
-        else if (!follow->member && follow->readable && !follow->granted)
-            shut_out(subscriber, follow, ERR_NOT_FOUND);
-        else if (follow->member)
-            follow->readable = follow->granted;
-        if (deleted && is_last)
-            return;
+        turn_seat(subscriber, follow_find(subscriber, room), frame);
     }
 }
 
@@ -245,8 +263,8 @@ void hall_dispatch(struct hall *hall, struct frame *frame, int64_t now_ms)
         dispatch_to_realm(realm, frame);
     if (moves_seats(frame) && !is_join(frame))
         dispatch_moves(realm, frame);
-    if (frame->ends_watching && frame->room)
-        empty_seats(realm, frame->room, frame->type == EVENT_ROOM_DELETED);
+    if (turns_room(frame))
+        turn_seats(realm, frame);
 }
 
 void hall_lost(struct hall *hall)
@@ -277,7 +295,7 @@ void hall_regrant(struct subscriber *subscriber, bool (*granted)(void *context, 
         /* Whether the room is public is not known here: a watcher by grant alone asks again. */
         if (follow->member)
             follow->readable = false;
-        else
+        else if (follow->readable)
             shut_out(subscriber, follow, ERR_NOT_ALLOWED);
     }
 }

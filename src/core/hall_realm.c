@@ -308,6 +308,7 @@ int follow_add(struct subscriber *subscriber, const struct hall_follow *as)
         .named = as->named,
         .readable = as->readable,
         .granted = as->granted,
+        .banned = as->banned,
     };
     room->seats[room->seat_count++] = seat_of(subscriber, &subscriber->follows[index]);
     if (is_watcher(&subscriber->follows[index]))

@@ -90,13 +90,16 @@ json_t *act_shape_room(const struct act *act, enum role role)
     return NULL;
 }
 
-int act_emit_room(struct act *act, enum event_type type, bool ends_watching)
+int act_emit_room(struct act *act, enum event_type type, bool was_public)
 {
+    bool is_deleted = type == EVENT_ROOM_DELETED;
+    bool is_public = !is_deleted && act->room.kind == ROOM_PUBLIC;
     struct ledger_event event = {
         .type = type,
         .place = act->scene.room.place,
         .room_id = act->room.id,
-        .ends_watching = ends_watching,
+        .ends_watching = is_deleted || (was_public && !is_public),
+        .opens_watching = is_public && !was_public,
     };
     if (type == EVENT_ROOM_CREATED) {
         event.user = act->scene.actor.place;
@@ -185,8 +188,7 @@ static int update(struct act *act)
         if (!err)
             err = ledger->ops->room_set(ledger, act->scene.room.place, &act->room);
         if (!err)
-            err = act_emit_room(act, EVENT_ROOM_UPDATED,
-                            kind_before == ROOM_PUBLIC && act->room.kind != ROOM_PUBLIC);
+            err = act_emit_room(act, EVENT_ROOM_UPDATED, kind_before == ROOM_PUBLIC);
     }
     outcome->role = act->scene.member.role;
     outcome->notify = act->scene.member.notify;
@@ -208,7 +210,7 @@ int act_delete_room(struct act *act)
     if (!err)
         err = load_pair(act);
     if (!err)
-        err = act_emit_room(act, EVENT_ROOM_DELETED, true);
+        err = act_emit_room(act, EVENT_ROOM_DELETED, act->room.kind == ROOM_PUBLIC);
     if (!err)
         err = act->ledger->ops->room_remove(act->ledger, act->scene.room.place,
                                             act->scene.realm.head);

@@ -239,6 +239,20 @@ def test_denials_leave_room_for_an_event_as_large_as_the_queue(start, names):
     poller.close()
 
 
+def test_a_denial_of_a_lost_answer_is_told_again(pair, names):
+    alice, bob, room = pair
+    watched = alice.create(names("watched"))
+    poller = bob.poller(rooms=f"{room},{watched}", session=names("session"))
+    poller.once()
+    cursor = poller.cursor
+    alice.put(path("v1", "rooms", watched), {"kind": "private"}).expect(200)
+    for session in (poller.session, poller.session, names("session"), None):
+        poller.events, poller.cursor, poller.session = [], cursor, session
+        while not [event for event in poller.events if event["type"] == "room_denied"]:
+            assert poller.once(wait=10)
+    poller.close()
+
+
 def test_gaps_of_a_lost_answer_are_told_again_however_small_the_limit(start, names):
     server = start(replay__max_events=5)
     alice, bob = server.user("alice"), server.user("bob")

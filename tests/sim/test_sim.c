@@ -1,8 +1,9 @@
 /* A seeded simulation of the hall under a virtual clock: readers that come, are cut, come back
- * with their cursor, read slowly or not at all, while rooms are joined and left; news and the
- * journal's answers arrive late, and at times news is lost. It checks the one promise: every
- * durable event that a user may see arrives in each client exactly once and in order; and that
- * once a deletion was told nobody begins to be given what the message, or an edit of it, said.
+ * with their cursor, read slowly or not at all, while rooms are joined and left, made private and
+ * public; news and the journal's answers arrive late, and at times news is lost. It checks the one
+ * promise: every durable event that a user may see arrives in each client exactly once and in
+ * order; and that once a deletion was told nobody begins to be given what the message, or an edit
+ * of it, said.
  *
  * `test_sim [SEED [ROUNDS]]`; without a seed a few fixed ones and one of the day are run. */
 #include <assert.h>
@@ -27,6 +28,9 @@ struct client {
     int next_expected;       /* facts below it are received or not for it */
     bool snapshot[ROOMS];    /* ANSWERED: the user's memberships at snapshot_head */
     bool readable[ROOMS];    /* and what it may watch */
+    bool banned[ROOMS];
+    struct event_id public_since[ROOMS];
+    unsigned turns[ROOMS];
     struct event_id snapshot_head;
     uint32_t losses;         /* the hall's when the journal was asked for it */
     int came;                /* events that were dispatched when it came */
@@ -96,6 +100,9 @@ static void receive_block(struct client *client, const char *block)
     expect_nothing_before(client, index);
     if (!may_see(&client->sight, &facts[index]))
         fail(client, "leaked", id);
+    if (!sees_as_member(&client->sight, &facts[index]) &&
+        facts[index].turns < client->turns[facts[index].room])
+        fail(client, "watched what was before the room became public", id);
     int deletion = facts[index].deletion;
     bool gone = deletion >= 0 &&
                 (deletion < client->came || (deletion < client->begun && told[deletion]));
@@ -248,7 +255,10 @@ static void open_snapshot(struct client *client)
 {
     for (int room = 0; room < ROOMS; room++) {
         client->snapshot[room] = members[room][client->sight.user];
-        client->readable[room] = room < PUBLIC_ROOMS && !is_banned(room, client->sight.user);
+        client->banned[room] = is_banned(room, client->sight.user);
+        client->readable[room] = is_public(room) && !client->banned[room];
+        client->public_since[room] = public_since[room];
+        client->turns[room] = turns[room];
     }
     client->snapshot_head = head_id();
     client->state = ANSWERED;
@@ -266,7 +276,8 @@ static void open_answer(struct client *client)
         snprintf(names[count], sizeof(names[count]), "r%d", room);
         follows[count] = (struct hall_follow){
             .room = span_text(names[count]), .member = member, .named = named,
-            .readable = client->readable[room],
+            .readable = client->readable[room], .banned = client->banned[room],
+            .public_since = client->public_since[room],
         };
         count++;
     }
@@ -377,6 +388,8 @@ static void step(void)
         int room = (int)rnd(ROOMS), user = (int)rnd(USERS);
         if (rnd(24) == 0 && !is_banned(room, user))
             append_ban(room, user);
+        else if (room < PUBLIC_ROOMS && rnd(24) == 0)
+            append_turn(room);
         else if (rnd(6) == 0)
             append(members[room][user] ? EVENT_USER_LEFT : EVENT_USER_JOINED, room, user, -1);
         else if (rnd(4) == 0)
