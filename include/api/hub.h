@@ -14,7 +14,8 @@
  *        Letters from the hub to a worker stay in order, so on_end and on_renew never come after
  *        on_closed.
  * BOUNDS limits.sessions of one user (the oldest is ended); guests share a name and are not
- *        counted: their streams are bounded as connections, their polls by api/poll.h.
+ *        counted: their streams are bounded as connections, their polls by api/poll.h, as are
+ *        sessions whose given name is not used.
  * Floor: api. hub_* are called on a worker's thread, callbacks run on the session's worker. */
 #ifndef TIDINGS_API_HUB_H
 #define TIDINGS_API_HUB_H
@@ -56,7 +57,8 @@ struct session {
     struct worker *worker;
     uint16_t realm_len;
     uint16_t user_len;     /* of realm NUL user */
-    bool counted;          /* no guest */
+    bool counted;          /* no guest, and not `unused` */
+    bool unused;           /* nobody has come with its name yet: it can be found, no more */
     bool quiet;            /* does not make its user online. Set before it is opened */
     uint8_t shows;         /* enum session_shows; likewise */
     /* the hub's */
@@ -117,10 +119,19 @@ struct span session_name_make(char out[SESSION_NAME_BYTES]);
 MUST_CHECK int session_init(struct session *session, const struct session_ops *ops,
                             struct worker *worker, const struct identity *identity,
                             struct span name);
+/* Before it is opened: its name was given, and nobody has come with it yet. */
+static inline void session_set_unused(struct session *session)
+{
+    session->unused = session->counted;
+    session->counted = false;
+}
 /* Only what session_init made; for one that was never opened, or after on_closed. */
 void session_fini(struct session *session);
 void hub_open(struct hub *hub, struct session *session);
 void hub_close(struct hub *hub, struct session *session);
+/* Somebody has come with the name of a session that is open: it counts from here on. False: out of
+ * memory. */
+MUST_CHECK bool hub_use(struct hub *hub, struct session *session);
 /* Tells an open session what is shown of its user and of those of its people who are not offline,
  * and whatever changes from then on. False: out of memory. */
 MUST_CHECK bool hub_watch(struct hub *hub, struct session *session);

@@ -141,6 +141,8 @@ bool hub_sessions_has(struct hub *hub, struct span realm, struct span user);
 void hub_receipts_init(struct hub *hub);
 void hub_receipts_fini(struct hub *hub);
 
+/* Somebody has come with its name: it counts from here on. Repeats are fine. */
+void hub_session_use(struct hub *hub, struct session *session);
 /* Ends it with `ended {code}`; nothing the second time. */
 void hub_session_end(struct session *session, const char *code);
 /* NULL: no session of the user is here or lingers. */

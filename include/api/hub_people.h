@@ -63,6 +63,7 @@ struct hub_user {
     struct hub_load *load; /* under way; owned */
     struct frame *frame;   /* ref: what was told last, for a while; NULL: to be made */
     uint32_t number, link_count, tie_count, session_count;
+    uint32_t counted_sessions; /* of them, those that limits.sessions holds */
     uint32_t stamp; /* of the telling that it was counted in last */
     uint16_t pins;  /* who still looks at it */
     uint16_t realm_len;

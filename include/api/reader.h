@@ -100,6 +100,8 @@ MUST_CHECK int reader_open(struct reader *reader, struct identity *identity,
                            const struct reader_params *params);
 /* Makes it known to the hub, which may end others for it. */
 void reader_register(struct reader *reader);
+/* Somebody has come with the name that was given to it. */
+void reader_use(struct reader *reader);
 /* A newer token of its user; what it grants counts from here on. */
 void reader_renew(struct reader *reader, struct identity *identity);
 /* Leaves the hall to be opened again at another cursor; queued frames are dropped. */

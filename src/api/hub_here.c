@@ -145,8 +145,11 @@ static int change(struct hub *hub, const struct here_call *call)
     char key[SESSION_KEY_BYTES_MAX];
     struct here_name name = {.key = key};
     name.len = session_key_make(key, call->realm, call->user, call->session, &name.user_len);
-    if (!hub_session_find(hub, key, name.len) && !here_knows(&hub->here, &name))
+    struct session *session = hub_session_find(hub, key, name.len);
+    if (!session && !here_knows(&hub->here, &name))
         return ERR_NOT_FOUND;
+    if (session)
+        hub_session_use(hub, session);
     if (call->action == HERE_PUT)
         return here_put(&hub->here, &name, call->room, call->members, call->data);
     here_remove(&hub->here, &name, call->room);

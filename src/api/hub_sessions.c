@@ -94,6 +94,7 @@ static void user_remove(struct hub_user *user, struct session *session)
     session->of = NULL;
     session->previous = session->next = NULL;
     user->session_count--;
+    user->counted_sessions -= session->counted;
 }
 
 static void user_add(struct hub_user *user, struct session *session)
@@ -106,6 +107,7 @@ static void user_add(struct hub_user *user, struct session *session)
         user->oldest = session;
     user->newest = session;
     user->session_count++;
+    user->counted_sessions += session->counted;
 }
 
 static void take_out(struct hub *hub, struct session *session, bool logged_out)
@@ -152,9 +154,32 @@ struct session *hub_session_find(struct hub *hub, const char *key, uint32_t len)
     return link ? container_of(link, struct session, by_key) : NULL;
 }
 
-static void put_in(struct hub *hub, struct session *session)
+/* For one more that counts. */
+static void make_room(struct hub *hub, struct hub_user *user)
 {
     int64_t sessions_max = hub->settings->limits_sessions;
+    if (sessions_max == 0 || user->counted_sessions < sessions_max)
+        return;
+    struct session *oldest = user->oldest;
+    while (!oldest->counted)
+        oldest = oldest->next;
+    hub_session_end(oldest, "too_many_sessions");
+    take_out(hub, oldest, false);
+}
+
+void hub_session_use(struct hub *hub, struct session *session)
+{
+    if (!session->unused || !session->of)
+        return;
+    make_room(hub, session->of);
+    session->unused = false;
+    session->counted = true;
+    session->of->counted_sessions++;
+    hub_presence_open(hub, session);
+}
+
+static void put_in(struct hub *hub, struct session *session)
+{
     struct hub_user *user = people_get_user(&hub->people, session->by_key.key, session->user_len,
                                             session->realm_len);
     if (!user) {
@@ -169,10 +194,8 @@ static void put_in(struct hub *hub, struct session *session)
         hub_presence_replace(older, session);
         take_out(hub, older, false);
     }
-    if (session->counted && sessions_max > 0 && user->session_count >= sessions_max) {
-        hub_session_end(user->oldest, "too_many_sessions");
-        take_out(hub, user->oldest, false);
-    }
+    if (session->counted)
+        make_room(hub, user);
     user_add(user, session);
     table_add(&hub->sessions, &session->by_key);
     table_add(&hub->names, &session->by_name);
@@ -249,6 +272,7 @@ static void read_call(struct letter *letter)
         call_answer(call, 0);
         return;
     }
+    hub_session_use(call->hub, session);
     call->session = session;
     letter->on_read = read_call_renew;
     worker_post(session->worker, letter);
@@ -274,6 +298,29 @@ void hub_close(struct hub *hub, struct session *session)
     assert(session->hub == hub);
     session->closing.on_read = read_close;
     hub_post(hub, &session->closing);
+}
+
+struct use {
+    struct letter letter;
+    struct hub *hub;
+    struct session *session;
+};
+
+static void read_use(struct letter *letter)
+{
+    struct use *use = container_of(letter, struct use, letter);
+    hub_session_use(use->hub, use->session);
+    free(use);
+}
+
+bool hub_use(struct hub *hub, struct session *session)
+{
+    struct use *use = malloc(sizeof(*use));
+    if (!use)
+        return false;
+    *use = (struct use){.letter.on_read = read_use, .hub = hub, .session = session};
+    hub_post(hub, &use->letter);
+    return true;
 }
 
 void hub_call(struct hub *hub, struct session_call *call)

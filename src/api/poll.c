@@ -432,6 +432,8 @@ static struct poll_session *session_new(struct desk *desk, struct ticket *ticket
     }
     session->reader.timer.on_due = on_idle;
     session->wait.on_due = on_wait_over;
+    if (ticket->given)
+        session_set_unused(&session->reader.session);
     HASH_ADD_KEYPTR(hh, desk->polls->sessions, session->reader.session.by_key.key,
                     session->reader.session.by_key.key_len, session);
     return session;
@@ -453,20 +455,20 @@ void poll_arrive(struct desk *desk, struct ticket *ticket)
         session_end(session);
         is_new = true;
     }
-    if (is_new) {
+    if (is_new)
         session = session_new(desk, ticket);
-        if (!session) {
-            ticket->err = ERR_BUSY;
-            ticket_answer(ticket);
-            return;
-        }
+    if (!session) {
+        ticket->err = ERR_BUSY;
+        ticket_answer(ticket);
+        return;
     }
-    if (ticket->given || ticket->identity->guest)
+    reader_register(&session->reader);
+    if (ticket->given || ticket->identity->guest) {
         loose_add(session);
-    else
+    } else if (session->loose) {
         loose_remove(session);
-    if (!ticket->given)
-        reader_register(&session->reader);
+        reader_use(&session->reader);
+    }
     /* The newer poll wins. */
     answer_empty(session);
     session->ticket = ticket;

@@ -88,6 +88,15 @@ void reader_register(struct reader *reader)
     reader_watch(reader);
 }
 
+void reader_use(struct reader *reader)
+{
+    assert(reader->in_hub);
+    if (!hub_use(reader->desk->app->hub, &reader->session))
+        reader->ops->subscriber.on_broken(&reader->subscriber);
+    else
+        reader_watch(reader);
+}
+
 void reader_reopen(struct reader *reader)
 {
     hall_leave(&reader->subscriber, worker_now_ms(reader->desk->worker));

@@ -413,6 +413,22 @@ def test_polls_keep_their_user_online(server, names):
     assert event["timestamp"] - event["lastSeen"] >= GRACE_S * 1000 - 50
 
 
+def test_a_poll_shows_its_user_once_its_name_is_used(server, names):
+    alice, bob, carol, _ = people(server, names, "alice", "bob", "carol")
+    at_carol = watch(carol)
+    pollers = alice.poller(), bob.poller()
+    for poller in pollers:
+        poller.once()
+    answer = report(alice, pollers[0].session, "away", activity="reading").expect(200).json
+    assert [(one["status"], one["activity"]) for one in answer["presence"]] == [("away", "reading")]
+    shown(at_carol, alice, "away", activity="reading")
+    assert told(at_carol, bob) == []
+    pollers[1].once()
+    shown(at_carol, bob, "online")
+    for poller in pollers:
+        poller.close()
+
+
 def test_choice_and_last_seen_outlive_a_restart(start, names):
     server = start(presence__grace="300ms")
     alice, bob, _ = people(server, names, "alice", "bob")
