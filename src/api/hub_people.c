@@ -110,6 +110,11 @@ struct hub_room *people_get_room(struct people *people, const char *realm, struc
     room->members_at = at;
     room->seated = quiet_limit == 0 || members <= 2 * quiet_limit;
     HASH_ADD_KEYPTR(hh, people->rooms_by_key, room->key, (unsigned)len, room);
+    if (!map_added(&room->hh)) {
+        numbered_remove(&people->rooms, room->number);
+        free(room);
+        return NULL;
+    }
     return room;
 }
 
@@ -273,6 +278,10 @@ static struct hub_target *get_target(struct people *people, const char *key, siz
         return NULL;
     memcpy(target->key, key, len);
     HASH_ADD_KEYPTR(hh, people->targets, target->key, (unsigned)len, target);
+    if (!map_added(&target->hh)) {
+        free(target);
+        return NULL;
+    }
     return target;
 }
 

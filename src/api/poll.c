@@ -422,21 +422,23 @@ static void loose_add(struct poll_session *session)
 static struct poll_session *session_new(struct desk *desk, struct ticket *ticket)
 {
     struct poll_session *session = calloc(1, sizeof(*session));
-    if (!session)
-        return NULL;
-    session->reader.is_poll = true;
-    if (reader_init(&session->reader, &reader_ops, desk, ticket->identity,
-                    &ticket->params, span_text(ticket->name)) != 0) {
+    if (!session || reader_init(&session->reader, &reader_ops, desk, ticket->identity,
+                                &ticket->params, span_text(ticket->name)) != 0) {
         free(session);
         return NULL;
     }
+    session->reader.is_poll = true;
     session->reader.timer.on_due = on_idle;
     session->wait.on_due = on_wait_over;
     if (ticket->given)
         session_set_unused(&session->reader.session);
     HASH_ADD_KEYPTR(hh, desk->polls->sessions, session->reader.session.by_key.key,
                     session->reader.session.by_key.key_len, session);
-    return session;
+    if (map_added(&session->hh))
+        return session;
+    session->ended = true;
+    reader_close(&session->reader);
+    return NULL;
 }
 
 /* Does the poll go on where the last answer ended? */

@@ -97,6 +97,10 @@ struct hall_realm *hall_open(struct hall *hall, struct span name, int64_t now_ms
         realm->hall = hall;
         ring_init(&realm->ring, hall->limits.ring_bytes_max, hall->limits.ring_age_max_ms);
         HASH_ADD_KEYPTR(hh, hall->realms, realm->name, (unsigned)name.len, realm);
+        if (!map_added(&realm->hh)) {
+            free(realm);
+            return NULL;
+        }
     }
     idle_remove(realm);
     realm->opening++;
@@ -131,6 +135,11 @@ static struct hall_room *realm_add_room(struct hall_realm *realm, struct span na
     }
     room->realm = realm;
     HASH_ADD_KEYPTR(hh, realm->rooms, room->name, (unsigned)name.len, room);
+    if (!map_added(&room->hh)) {
+        numbered_remove(&realm->room_numbers, room->number);
+        free(room);
+        return NULL;
+    }
     return room;
 }
 

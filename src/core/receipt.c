@@ -63,7 +63,7 @@ void receipts_add(struct receipts *receipts, struct receipt *receipt, int64_t no
         return;
     }
     HASH_ADD_KEYPTR(hh, receipts->by_key, receipt->key, key_len(receipt), receipt);
-    if (!receipt->hh.tbl) { /* no memory: it is told again after a resume */
+    if (!map_added(&receipt->hh)) { /* no memory: it is told again after a resume */
         free(receipt);
         return;
     }

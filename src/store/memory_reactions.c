@@ -83,7 +83,12 @@ static int reaction_add(struct ledger *ledger, place_number room, struct event_i
     assert(!find_fan(*link, user));
     fan->user = user;
     HASH_ADD(hh, (*link)->fans, user, sizeof(fan->user), fan);
-    return 0;
+    if (map_added(&fan->hh))
+        return 0;
+    free(fan);
+    if (!(*link)->fans)
+        unlink_reaction(link);
+    return ERR_MEMORY;
 }
 
 static int reaction_remove(struct ledger *ledger, place_number room, struct event_id message,
