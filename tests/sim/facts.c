@@ -173,11 +173,12 @@ void append_turn(int room)
 
 void append_about(enum event_type type)
 {
+    bool changes = type == EVENT_MESSAGE_EDITED || type == EVENT_MESSAGE_DELETED;
     for (int tries = 0; tries < 8 && fact_count > 0; tries++) {
         int index = fact_count - 1 - (int)rnd(fact_count < 200 ? (uint32_t)fact_count : 200);
         if (facts[index].type != EVENT_NEW_MESSAGE || facts[index].deletion >= 0)
             continue;
-        append(type, facts[index].room, -1, index);
+        append(type, facts[index].room, -1, changes ? index : -1);
         return;
     }
 }

@@ -54,7 +54,7 @@ void append(enum event_type type, int room, int user, int target);
 void append_ban(int room, int user);
 /* Makes one of the first PUBLIC_ROOMS private, or public again. */
 void append_turn(int room);
-/* Edits or deletes one of the last messages, if there is one to be had. */
+/* Edits, deletes or reacts to one of the last messages, if there is one to be had. */
 void append_about(enum event_type type);
 
 /* Whom a reader reads for, and what it asked for. */

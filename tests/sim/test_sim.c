@@ -382,6 +382,8 @@ static void tell_lost(void)
 
 static void step(void)
 {
+    static const enum event_type abouts[] = {EVENT_MESSAGE_EDITED, EVENT_MESSAGE_DELETED,
+                                             EVENT_REACTION_ADDED, EVENT_REACTION_REMOVED};
     now_ms += rnd(20);
     int burst = rnd(10) == 0 ? 20 : (int)rnd(3);
     for (int i = 0; i < burst && fact_count < EVENTS_MAX; i++) {
@@ -392,8 +394,8 @@ static void step(void)
             append_turn(room);
         else if (rnd(6) == 0)
             append(members[room][user] ? EVENT_USER_LEFT : EVENT_USER_JOINED, room, user, -1);
-        else if (rnd(4) == 0)
-            append_about(rnd(2) ? EVENT_MESSAGE_EDITED : EVENT_MESSAGE_DELETED);
+        else if (rnd(3) == 0)
+            append_about(abouts[rnd(array_count(abouts))]);
         else
             append(EVENT_NEW_MESSAGE, room, -1, -1);
     }
