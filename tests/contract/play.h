@@ -115,6 +115,7 @@ struct event_id play_head(struct play *play);
 
 /* Tests of the parts. */
 int run_append_tests(void);
+int run_age_tests(void);
 int run_permission_tests(void);
 int run_replay_tests(void);
 int run_gap_tests(void);
