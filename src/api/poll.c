@@ -9,6 +9,7 @@
 #include "api/ticket.h"
 #include "api/typing_snapshot.h"
 #include "base/err.h"
+#include "base/list.h"
 #include "base/metric.h"
 
 /* How long a poll waits for a page of the journal before it is answered with what is there. */
@@ -21,8 +22,7 @@ struct poll_session {
     struct event_id answered;  /* cursor of the last answer */
     struct worker_timer wait;  /* until the waiting poll is answered empty */
     struct letter due;         /* something was queued: look after this turn's dispatch */
-    struct poll_session *loose_previous, *loose_next;
-    bool loose;                /* in the table's list of those that no user's limit holds */
+    struct link loose;         /* in the table's list of those that no user's limit holds */
     bool due_posted;
     bool opened;               /* the journal has answered */
     bool waiting;              /* the ticket was told to wait */
@@ -32,13 +32,16 @@ struct poll_session {
 
 struct poll_table {
     struct poll_session *sessions;
-    struct poll_session *loose_oldest, *loose_newest;
+    struct list loose; /* the one longest without a poll first */
     int loose_count;
 };
 
 struct poll_table *poll_table_new(void)
 {
-    return calloc(1, sizeof(struct poll_table));
+    struct poll_table *table = calloc(1, sizeof(*table));
+    if (table)
+        list_init(&table->loose);
+    return table;
 }
 
 struct poll_table *poll_table_free(struct poll_table *table)
@@ -248,22 +251,15 @@ static void on_wait_over(struct worker_timer *timer)
 
 /* -- the end ------------------------------------------------------------------------------ */
 
+static bool is_loose(const struct poll_session *session)
+{
+    return session->loose.next;
+}
+
 static void loose_remove(struct poll_session *session)
 {
-    struct poll_table *table = session->reader.desk->polls;
-    if (!session->loose)
-        return;
-    session->loose = false;
-    if (session->loose_previous)
-        session->loose_previous->loose_next = session->loose_next;
-    else
-        table->loose_oldest = session->loose_next;
-    if (session->loose_next)
-        session->loose_next->loose_previous = session->loose_previous;
-    else
-        table->loose_newest = session->loose_previous;
-    session->loose_previous = session->loose_next = NULL;
-    table->loose_count--;
+    session->reader.desk->polls->loose_count -= is_loose(session);
+    link_remove(&session->loose);
 }
 
 static void leave_table(struct poll_session *session)
@@ -408,14 +404,8 @@ static void loose_add(struct poll_session *session)
     struct poll_table *table = session->reader.desk->polls;
     loose_remove(session);
     if (table->loose_count == POLL_LOOSE_MAX)
-        session_end(table->loose_oldest);
-    session->loose = true;
-    session->loose_previous = table->loose_newest;
-    if (table->loose_newest)
-        table->loose_newest->loose_next = session;
-    else
-        table->loose_oldest = session;
-    table->loose_newest = session;
+        session_end(container_of(list_first(&table->loose), struct poll_session, loose));
+    list_append(&table->loose, &session->loose);
     table->loose_count++;
 }
 
@@ -467,7 +457,7 @@ void poll_arrive(struct desk *desk, struct ticket *ticket)
     reader_register(&session->reader);
     if (ticket->given || ticket->identity->guest) {
         loose_add(session);
-    } else if (session->loose) {
+    } else if (is_loose(session)) {
         loose_remove(session);
         reader_use(&session->reader);
     }
