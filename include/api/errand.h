@@ -62,6 +62,8 @@ bool errand_body(struct errand *errand);
 /* Start; each ends in on_done or in a problem. Those of a batch are started in their turn. */
 void errand_append(struct errand *errand);
 void errand_read(struct errand *errand, enum read_what what);
+/* A page of users, by the parameters `from` and `limit`. */
+void errand_read_users(struct errand *errand, enum read_what what, int limit_max);
 void errand_history(struct errand *errand);
 /* As a reader of all rooms of the user would; what is asked but the user is set before. */
 void errand_open(struct errand *errand);

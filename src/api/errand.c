@@ -6,6 +6,7 @@
 
 #include "api/batch.h"
 #include "api/problem.h"
+#include "api/query.h"
 #include "api/rates.h"
 #include "base/err.h"
 #include "base/metric.h"
@@ -241,6 +242,17 @@ void errand_read(struct errand *errand, enum read_what what)
     if (what == READ_ACCESS)
         errand->read.command = &errand->command;
     errand_start(errand, ERRAND_READ);
+}
+
+void errand_read_users(struct errand *errand, enum read_what what, int limit_max)
+{
+    struct query_reader reader = {.request = errand->request};
+    errand->read.from = query_read_user(&reader, "from");
+    errand->read.limit = (int)query_read_number(&reader, "limit", 1, limit_max, limit_max);
+    if (reader.err)
+        errand_refuse(errand, reader.err, reader.field);
+    else
+        errand_read(errand, what);
 }
 
 void errand_history(struct errand *errand)
