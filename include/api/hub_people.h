@@ -64,8 +64,8 @@ struct hub_user {
     struct frame *frame;   /* ref: what was told last, for a while; NULL: to be made */
     uint32_t number, link_count, tie_count, session_count;
     uint32_t counted_sessions; /* of them, those that limits.sessions holds */
-    uint32_t stamp; /* of the telling that it was counted in last */
-    uint16_t pins;  /* who still looks at it */
+    uint32_t stamp;            /* of the telling that it was counted in last */
+    uint16_t pins;             /* who still looks at it */
     uint16_t realm_len;
     bool loaded;         /* links, ties and choice are known */
     bool counted_online; /* in the counts of its rooms */
