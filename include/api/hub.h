@@ -63,8 +63,9 @@ struct session {
     uint8_t shows;         /* enum session_shows; likewise */
     /* the hub's */
     bool snapshot_wanted;  /* when its user is loaded */
-    bool watches;          /* has had the snapshot: is told what changes from then on */
     struct presence_session presence;
+    uint64_t watches;      /* moment of its snapshot, from which on it is told what changes; 0: it
+                              has had none */
     struct table_link by_key;  /* realm NUL user NUL name; owned, ended by NUL */
     struct table_link by_name; /* several users may have one of the same name */
     struct hub_user *of;   /* NULL while it is not in the tables */

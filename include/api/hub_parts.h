@@ -3,7 +3,7 @@
  * MODEL  hub.c is the thread: letters, timers, news. Each part is a file of its own with its
  *        state in struct hub: hub_sessions.c (who is connected), hub_typing.c (who types where),
  *        hub_here.c (which session is in which room), hub_receipts.c (markers that moved),
- *        hub_stats.c (how many are in large rooms).
+ *        hub_stats.c (how many are in large rooms), hub_hush.c (who becomes known to whom).
  *        News of the journal (hub_news.c) comes in journal order, to each part that listens: who
  *        joined or left a room, rooms deleted, and messages while a part wants them. Of the rest
  *        nothing wakes the hub. When memory ran out for a letter of it the parts are told that
@@ -73,6 +73,7 @@ struct hub {
     /* people and presence */
     struct people people;
     struct presence presence;
+    struct hushes hushes;
     struct hub_timer presence_timer;
     struct hub_listener presence_listener;
     struct frame *deleted[HUB_DELETED_MAX]; /* refs: of the rooms deleted last, circular */
@@ -172,11 +173,27 @@ void hub_presence_close(struct hub *hub, struct session *session, bool logged_ou
 void hub_presence_loaded(struct hub *hub, struct hub_user *user);
 /* The user is told of `target`, to whom it has just subscribed. */
 void hub_presence_introduce(struct hub *hub, struct hub_user *user, struct hub_user *target);
-/* The room has so many members at this event: its people may become strangers or the reverse. */
+/* Is the session told presence? Before it has caught up it is not: what it missed is in its
+ * snapshot. */
+bool hub_presence_hears(const struct session *session);
+
+/* hub_hush.c */
+void hub_hush_init(struct hub *hub);
+/* From now on the user is told of `target` by a subscription: of what it does not know yet. */
+void hub_hush_tie(struct hub *hub, struct hub_user *user, struct hub_user *target);
+/* At the end of each turn. Milliseconds until it is needed again; -1: until a room changes. */
+int64_t hub_hush_turn(struct hub *hub);
+/* The room has so many members at this event: it may be hushed, or its hush end later. Users whom
+ * nobody needs any more go. */
 void hub_room_count(struct hub *hub, struct hub_room *room, int64_t members, struct event_id at);
-/* ERR_MEMORY. Nothing when it is in already. */
+/* Likewise; added when missing, which it stays until somebody enters or it is dropped. NULL: out
+ * of memory. */
+struct hub_room *hub_room_get(struct hub *hub, const char *realm, struct span name, int64_t members,
+                              struct event_id at);
+/* The user is introduced to those in it. ERR_MEMORY. Nothing when it is in already. */
 MUST_CHECK int hub_room_enter(struct hub *hub, struct hub_user *user, struct hub_room *room);
 void hub_room_leave(struct hub *hub, struct hub_user *user, struct hub_room *room);
+void hub_room_delete(struct hub *hub, struct hub_room *room);
 
 /* hub_presence_frames.c: what was told last of the user, borrowed; NULL: out of memory. */
 struct frame *hub_presence_frame(struct hub *hub, struct hub_user *user);

@@ -40,6 +40,7 @@
 #define SUBSCRIPTIONS_OF_USER_MAX 500 /* presence subscriptions of one user */
 #define PRESENCE_USERS_MAX 100        /* `users` of one request for presence */
 #define PRESENCE_SNAPSHOT_MAX 500     /* people told of when a session has caught up */
+#define PRESENCE_KNOWN_MAX 100000     /* notes of what people of hushed rooms know, in all */
 #define TYPING_ROOMS_OF_USER_MAX 20   /* rooms in which a user types at once */
 #define HERE_DATA_BYTES_MAX 1024      /* `data` of a session in a room */
 #define HERE_ROOMS_OF_SESSION_MAX 20  /* rooms in which a session is here */

@@ -95,6 +95,8 @@ static inline bool presence_user_is_absent(const struct presence_user *user)
 enum presence_status presence_shown(const struct presence_user *user);
 /* The activity that goes with what is shown now; NULL: none. */
 const char *presence_activity(const struct presence_user *user);
+/* The hash of the activity that was told last, 0: none. */
+uint64_t presence_told_activity(const struct presence_user *user);
 /* seen_ms for what is shown now: `wall_ms` if that is still to be told. */
 int64_t presence_seen_ms(const struct presence_user *user, int64_t wall_ms);
 

@@ -138,12 +138,7 @@ bool hub_loads_end(struct hub *hub)
 static int link_one(struct hub *hub, struct hub_user *user, const struct read_membership *one,
                     struct event_id head)
 {
-    struct hub_room *room = people_find_room(&hub->people, user->key, one->room);
-    if (room)
-        hub_room_count(hub, room, one->members, head);
-    else
-        room = people_get_room(&hub->people, user->key, one->room, one->members, head,
-                               hub->settings->rooms_quiet_limit);
+    struct hub_room *room = hub_room_get(hub, user->key, one->room, one->members, head);
     if (!room)
         return ERR_MEMORY;
     room->stamp = hub->people.stamp;
@@ -174,6 +169,22 @@ static struct hub_user *target_of(struct hub *hub, const struct hub_user *user, 
     return people_find_user(&hub->people, target->key, target->hh.keylen);
 }
 
+/* Are all ties in what was found? Both come in the journal's order. */
+static bool keeps_ties(const struct hub_user *user, const struct read_presence *found)
+{
+    int at = 0;
+    for (uint32_t i = 0; i < user->tie_count; i++) {
+        const struct hub_target *target = user->ties[i].target;
+        uint32_t name_at = user->realm_len + 1u;
+        struct span name = span_of(target->key + name_at, target->hh.keylen - name_at);
+        while (at < found->subscription_count && !span_equal(found->subscriptions[at], name))
+            at++;
+        if (at == found->subscription_count)
+            return false;
+    }
+    return true;
+}
+
 /* Those whose presence is told from now on are told as they are. */
 static int set_ties(struct hub *hub, struct hub_user *user, const struct read_presence *found)
 {
@@ -183,6 +194,8 @@ static int set_ties(struct hub *hub, struct hub_user *user, const struct read_pr
         if ((target = target_of(hub, user, i)))
             target->stamp = stamp;
     }
+    if (!keeps_ties(user, found))
+        people_doubt(&hub->people, user, NULL);
     int err = people_tie(&hub->people, user, found->subscriptions, found->subscription_count);
     for (uint32_t i = 0; i < user->tie_count && user->loaded; i++) {
         target = target_of(hub, user, i);

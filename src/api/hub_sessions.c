@@ -143,7 +143,7 @@ void hub_user_free(struct hub *hub, struct hub_user *user)
 
 void hub_user_release(struct hub *hub, struct hub_user *user)
 {
-    if (user->session_count == 0 && user->pins == 0 && !user->load &&
+    if (user->session_count == 0 && user->pins == 0 && user->known_in == 0 && !user->load &&
         presence_user_is_idle(&user->presence))
         hub_user_free(hub, user);
 }

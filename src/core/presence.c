@@ -78,11 +78,16 @@ static uint64_t activity_hash(const char *activity)
     return activity ? map_hash(activity, strlen(activity)) | 1 : 0;
 }
 
+uint64_t presence_told_activity(const struct presence_user *user)
+{
+    return user->activities ? user->activities->told : 0;
+}
+
 static bool is_told(const struct presence_user *user)
 {
     enum presence_status told = user->told_status ? user->told_status : PRESENCE_OFFLINE;
-    uint64_t told_activity = user->activities ? user->activities->told : 0;
-    return presence_shown(user) == told && activity_hash(presence_activity(user)) == told_activity;
+    return presence_shown(user) == told &&
+           activity_hash(presence_activity(user)) == presence_told_activity(user);
 }
 
 int64_t presence_seen_ms(const struct presence_user *user, int64_t wall_ms)

@@ -1,8 +1,14 @@
 /* What the hub reads of a user, when it changes while it is being read. The journal is the test's:
  * it answers when it is told to. */
-#include "hub_inside.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/err.h"
+#include "hub_inside.h"
 #include "store/journal.h"
 #include "store/request.h"
 

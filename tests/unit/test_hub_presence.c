@@ -1,8 +1,14 @@
 /* The hub's people from inside: frames that are kept, rooms that go, a journal that is about to be
  * closed. Without its thread: the test is the hub's. */
-#include "hub_inside.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/err.h"
+#include "hub_inside.h"
 #include "store/journal.h"
 
 static const struct settings settings = {.rooms_quiet_limit = 200};
