@@ -39,7 +39,8 @@ struct hub_timer {
 
 /* A part that is told news. Embed it, zeroed. */
 struct hub_listener {
-    /* EVENT_USER_JOINED, _USER_LEFT, _ROOM_DELETED, or _NEW_MESSAGE. Borrowed. */
+    /* EVENT_USER_JOINED, _USER_LEFT, _ROOM_DELETED; while messages are wanted _NEW_MESSAGE, and
+     * any that bars or silences a user. Borrowed. */
     void (*on_frame)(struct hub *hub, struct frame *frame);
     /* Some were not told: read anew what was only heard of. */
     void (*on_lost)(struct hub *hub);
@@ -64,7 +65,7 @@ struct hub {
     int64_t timers_set;   /* none: it sleeps until a letter comes */
     /* news */
     struct hub_listener *listeners;
-    atomic_int messages_wanted; /* parts that want new_message now: hub_want_messages */
+    atomic_int messages_wanted; /* parts that want messages now: hub_want_messages */
     struct letter lost;
     atomic_bool lost_posted;
     /* sessions */
@@ -114,8 +115,8 @@ void hub_timer_remove(struct hub *hub, struct hub_timer *timer);
 
 /* For life. */
 void hub_listen(struct hub *hub, struct hub_listener *listener);
-/* One part more (+1) or less (-1) wants messages; those committed before may be missed. From any
- * thread. */
+/* One part more (+1) or less (-1) wants messages, and who may send none any more; those committed
+ * before may be missed. From any thread. */
 void hub_want_messages(struct hub *hub, int change);
 /* From any thread: the listeners are told on_lost, once for all that is lost until then. */
 void hub_news_lost(struct hub *hub);

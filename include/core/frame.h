@@ -53,6 +53,7 @@ struct frame {
     bool ends_watching;   /* the room may from here on not be watched without a grant */
     bool opens_watching;  /* the room may be watched, by who is not banned, from behind this on */
     bool bars_user;       /* `user` was banned: may from here on not see the room at all */
+    bool silences_user;   /* `user` was muted, as it is told to the follower */
     char *wire;           /* within this allocation, not ended by NUL */
 };
 
@@ -73,7 +74,7 @@ struct frame_spec {
     struct span body;      /* a JSON object: the members after type, id and timestamp */
     struct span own_body;  /* a JSON object for `own`; data NULL: none */
     int64_t retry_ms;      /* > 0: a `retry:` line inside the block */
-    bool ends_watching, opens_watching, bars_user;
+    bool ends_watching, opens_watching, bars_user, silences_user;
     bool with_id;          /* an id line though the id is 0-0: the head of an empty journal */
 };
 

@@ -118,6 +118,7 @@ struct ledger_event {
     enum audience audience;
     int64_t timestamp_ms;
     bool ends_watching, opens_watching, bars_user;
+    bool silences_user;     /* given in only; not kept */
     place_number sender;    /* whose command it was; 0: none */
     place_number user;      /* the frame's `user`: who joined, left, is addressed; 0: none */
     place_number room;      /* of one that stands under a user: the room it is about; 0: none */
@@ -158,6 +159,7 @@ static inline struct frame_spec ledger_frame_spec(const struct ledger_event *eve
         .ends_watching = event->ends_watching,
         .opens_watching = event->opens_watching,
         .bars_user = event->bars_user,
+        .silences_user = event->silences_user,
     };
 }
 

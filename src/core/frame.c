@@ -128,6 +128,7 @@ static struct frame *frame_alloc(const struct frame_spec *spec, size_t wire)
         .ends_watching = spec->ends_watching,
         .opens_watching = spec->opens_watching,
         .bars_user = spec->bars_user,
+        .silences_user = spec->silences_user,
         .id = spec->id,
         .number = spec->number,
         .members = spec->members,

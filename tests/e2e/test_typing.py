@@ -168,6 +168,25 @@ def test_bans_mutes_and_typing(scene):
     onlooker.sees(other, False)
 
 
+def test_it_ends_for_who_may_send_no_longer(start, names):
+    server = start(typing__timeout="60s")
+    owner, alice, other, room = everyone(server, names)
+    granted = server.user(other.name, rooms=[{"room": room, "can": ["post", "read"]}])
+    onlooker = Onlooker(server, owner.name, room)
+    types(alice, room)
+    onlooker.sees(alice)
+    owner.put(room_path(room, "members", alice.name), {"role": "moderator"}).expect(200)
+    types(granted, room)
+    onlooker.sees(granted)  # a role alone ends nothing
+    until = int(time.time() * 1000) + 60000
+    owner.put(room_path(room, "members", alice.name), {"mutedUntil": until}).expect(200)
+    onlooker.sees(alice, False)
+    # One who is not in the room, of whom no leaving is told.
+    owner.put(room_path(room, "bans", granted.name), {}).expect(200)
+    onlooker.sees(granted, False)
+    onlooker.close()
+
+
 def test_it_ends_by_going_offline(start, names):
     server = start(typing__timeout="60s", presence__grace="1s")
     owner, alice, other, room = everyone(server, names)
