@@ -53,7 +53,7 @@ struct visit {
     struct letter letter;
     struct hub *hub;
     void (*act)(struct hub *hub);
-    sem_t arrived, leave;
+    sem_t arrived, leave, left;
 };
 
 static void read_visit(struct letter *letter)
@@ -63,6 +63,7 @@ static void read_visit(struct letter *letter)
         visit->act(visit->hub);
     sem_post(&visit->arrived);
     sem_wait(&visit->leave);
+    sem_post(&visit->left);
 }
 
 static void visit_begin(struct visit *visit, struct hub *hub, void (*act)(struct hub *hub))
@@ -70,6 +71,7 @@ static void visit_begin(struct visit *visit, struct hub *hub, void (*act)(struct
     *visit = (struct visit){.letter.on_read = read_visit, .hub = hub, .act = act};
     sem_init(&visit->arrived, 0, 0);
     sem_init(&visit->leave, 0, 0);
+    sem_init(&visit->left, 0, 0);
     hub_post(hub, &visit->letter);
     sem_wait(&visit->arrived);
 }
@@ -77,6 +79,7 @@ static void visit_begin(struct visit *visit, struct hub *hub, void (*act)(struct
 static void visit_end(struct visit *visit)
 {
     sem_post(&visit->leave);
+    sem_wait(&visit->left); /* it is on the caller's stack */
 }
 
 /* Everything posted before is read. */
