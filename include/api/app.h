@@ -44,6 +44,7 @@ struct app {
 struct desk {
     struct app *app;
     struct worker *worker;
+    struct session_home home;  /* of its readers */
     struct hall *hall;       /* owned: the readers of this worker */
     struct reader *readers;    /* all of them, also those that wait for their last letter */
     struct poll_table *polls;  /* owned: sessions of long-polls by name */

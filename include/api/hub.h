@@ -52,9 +52,24 @@ enum session_shows {
     SESSION_SHOWS_NONE,
 };
 
+/* Where a session lives: one for each worker. */
+struct session_home {
+    struct worker *worker;
+    struct hub *hub;
+};
+
+/* Why it ends. */
+enum session_end {
+    SESSION_GOES_ON,
+    SESSION_REPLACED,
+    SESSION_TOO_MANY,
+    SESSION_LOGGED_OUT,
+    SESSION_WITHOUT_MEMORY,
+};
+
 struct session {
     const struct session_ops *ops;
-    struct worker *worker;
+    const struct session_home *home; /* borrowed */
     uint16_t realm_len;
     uint16_t user_len;     /* of realm NUL user */
     bool counted;          /* no guest, and not `unused` */
@@ -63,6 +78,7 @@ struct session {
     uint8_t shows;         /* enum session_shows; likewise */
     /* the hub's */
     bool snapshot_wanted;  /* when its user is loaded */
+    uint8_t end;           /* enum session_end */
     struct presence_session presence;
     uint64_t watches;      /* moment of its snapshot, from which on it is told what changes; 0: it
                               has had none */
@@ -70,8 +86,6 @@ struct session {
     struct table_link by_name; /* several users may have one of the same name */
     struct hub_user *of;   /* NULL while it is not in the tables */
     struct session *previous, *next; /* of the same user, oldest first */
-    const char *end_code;  /* NULL: not ended */
-    struct hub *hub;
     struct letter opening, closing; /* come back as on_end and on_closed */
 };
 
@@ -118,7 +132,7 @@ void hub_news(struct hub *hub, struct frame *const *frames, int count);
 struct span session_name_make(char out[SESSION_NAME_BYTES]);
 /* Fills a zeroed session; ERR_MEMORY. */
 MUST_CHECK int session_init(struct session *session, const struct session_ops *ops,
-                            struct worker *worker, const struct identity *identity,
+                            const struct session_home *home, const struct identity *identity,
                             struct span name);
 /* Before it is opened: its name was given, and nobody has come with it yet. */
 static inline void session_set_unused(struct session *session)
@@ -128,14 +142,14 @@ static inline void session_set_unused(struct session *session)
 }
 /* Only what session_init made; for one that was never opened, or after on_closed. */
 void session_fini(struct session *session);
-void hub_open(struct hub *hub, struct session *session);
-void hub_close(struct hub *hub, struct session *session);
+void hub_open(struct session *session);
+void hub_close(struct session *session);
 /* Somebody has come with the name of a session that is open: it counts from here on. False: out of
  * memory. */
-MUST_CHECK bool hub_use(struct hub *hub, struct session *session);
+MUST_CHECK bool hub_use(struct session *session);
 /* Tells an open session what is shown of its user and of those of its people who are not offline,
  * and whatever changes from then on. False: out of memory. */
-MUST_CHECK bool hub_watch(struct hub *hub, struct session *session);
+MUST_CHECK bool hub_watch(struct session *session);
 
 enum session_action { SESSION_END, SESSION_RENEW };
 

@@ -145,8 +145,8 @@ void hub_receipts_fini(struct hub *hub);
 
 /* Somebody has come with its name: it counts from here on. Repeats are fine. */
 void hub_session_use(struct hub *hub, struct session *session);
-/* Ends it with `ended {code}`; nothing the second time. */
-void hub_session_end(struct session *session, const char *code);
+/* Ends it with `ended`; nothing the second time. */
+void hub_session_end(struct session *session, enum session_end end);
 /* NULL: no session of the user is here or lingers. */
 struct hub_user *hub_user_find(struct hub *hub, struct span realm, struct span user);
 /* Forgets the user if nobody needs to know of it. */

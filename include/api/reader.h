@@ -62,18 +62,17 @@ struct reader_history;
 
 struct reader {
     struct subscriber subscriber;
-    const struct reader_ops *ops;
     struct desk *desk;
     struct identity *identity;    /* ref: the newest; NULL: it is open, and is granted nothing */
     int64_t expires_at_s;         /* of its token */
     struct session session;
     struct reader_rooms *named;   /* ref; NULL: none */
-    struct told told;             /* gaps, while it is fed from the journal */
+    struct told *told;            /* gaps, while it is fed from the journal; owned, NULL: none */
     struct reader_history *history; /* owned: what is left of it; NULL: none */
     struct reader_receipts *receipts; /* owned: those that are to be told again; NULL: none */
-    uint32_t told_again;          /* frames at the front of the queue that only repeat */
     struct worker_timer timer;    /* the owner's */
     struct reader *previous, *next; /* all of the desk */
+    uint32_t told_again;          /* frames at the front of the queue that only repeat */
     uint32_t heartbeat_ms;
     uint8_t journal_requests;     /* under way */
     uint8_t generation;           /* raised by reader_reopen: older pages are not for it */
@@ -83,6 +82,7 @@ struct reader {
     bool closed;                  /* reader_close was called */
     bool resuming;                /* opened with a cursor that holds */
     bool history_sent;            /* it was opened with history */
+    bool ending;                  /* the owner's: the last block is queued */
 };
 
 /* ERR_INVALID_PARAMETER, ERR_INVALID_IDENTIFIER with *ret_field. The token's grants are looked
@@ -133,6 +133,11 @@ int64_t reader_expires_in_ms(const struct reader *reader);
 static inline struct reader *reader_of(struct subscriber *subscriber)
 {
     return container_of(subscriber, struct reader, subscriber);
+}
+
+static inline const struct reader_ops *reader_ops_of(const struct reader *reader)
+{
+    return container_of(reader->subscriber.ops, const struct reader_ops, subscriber);
 }
 
 #endif

@@ -99,8 +99,8 @@ struct subscriber {
     uint32_t follow_count, follow_size;
     struct event_id snapshot;      /* memberships were read at this id */
     uint32_t history_left;         /* messages of history to be fed before its replay */
-    const char *session;           /* name; borrowed from the owner */
     uint32_t replayed;             /* events queued by the replay it was opened with */
+    const char *session;           /* name; borrowed from the owner */
 };
 
 static inline const char *subscriber_user(const struct subscriber *subscriber)

@@ -187,26 +187,26 @@ static void snapshot(struct hub *hub, struct session *session)
 
 struct watch {
     struct letter letter;
-    struct hub *hub;
     struct session *session;
 };
 
 static void read_watch(struct letter *letter)
 {
     struct watch *watch = container_of(letter, struct watch, letter);
-    snapshot(watch->hub, watch->session);
+    struct hub *hub = watch->session->home->hub;
+    snapshot(hub, watch->session);
     /* What follows to this session, by other ways, is to come after it. */
-    hub_tell_post(watch->hub);
+    hub_tell_post(hub);
     free(watch);
 }
 
-bool hub_watch(struct hub *hub, struct session *session)
+bool hub_watch(struct session *session)
 {
     struct watch *watch = malloc(sizeof(*watch));
     if (!watch)
         return false;
-    *watch = (struct watch){.letter.on_read = read_watch, .hub = hub, .session = session};
-    hub_post(hub, &watch->letter);
+    *watch = (struct watch){.letter.on_read = read_watch, .session = session};
+    hub_post(session->home->hub, &watch->letter);
     return true;
 }
 

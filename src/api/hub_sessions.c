@@ -36,8 +36,9 @@ uint32_t session_key_make(char out[SESSION_KEY_BYTES_MAX], struct span realm, st
     return (uint32_t)(at - out - 1);
 }
 
-int session_init(struct session *session, const struct session_ops *ops, struct worker *worker,
-                 const struct identity *identity, struct span name)
+int session_init(struct session *session, const struct session_ops *ops,
+                 const struct session_home *home, const struct identity *identity,
+                 struct span name)
 {
     char made[SESSION_KEY_BYTES_MAX];
     uint32_t user_len;
@@ -47,7 +48,7 @@ int session_init(struct session *session, const struct session_ops *ops, struct 
         return ERR_MEMORY;
     memcpy(key, made, len + 1);
     session->ops = ops;
-    session->worker = worker;
+    session->home = home;
     session->realm_len = (uint16_t)identity->realm.len;
     session->user_len = (uint16_t)user_len;
     session->counted = !identity->guest;
@@ -69,16 +70,22 @@ void session_fini(struct session *session)
 static void read_end(struct letter *letter)
 {
     struct session *session = container_of(letter, struct session, opening);
-    session->ops->on_end(session, session->end_code);
+    static const char *const codes[] = {
+        [SESSION_REPLACED] = "replaced",
+        [SESSION_TOO_MANY] = "too_many_sessions",
+        [SESSION_LOGGED_OUT] = "logged_out",
+        [SESSION_WITHOUT_MEMORY] = "out_of_memory",
+    };
+    session->ops->on_end(session, codes[session->end]);
 }
 
-void hub_session_end(struct session *session, const char *code)
+void hub_session_end(struct session *session, enum session_end end)
 {
-    if (session->end_code)
+    if (session->end != SESSION_GOES_ON)
         return;
-    session->end_code = code;
+    session->end = (uint8_t)end;
     session->opening.on_read = read_end;
-    worker_post(session->worker, &session->opening);
+    worker_post(session->home->worker, &session->opening);
 }
 
 static void user_remove(struct hub_user *user, struct session *session)
@@ -163,7 +170,7 @@ static void make_room(struct hub *hub, struct hub_user *user)
     struct session *oldest = user->oldest;
     while (!oldest->counted)
         oldest = oldest->next;
-    hub_session_end(oldest, "too_many_sessions");
+    hub_session_end(oldest, SESSION_TOO_MANY);
     take_out(hub, oldest, false);
 }
 
@@ -183,14 +190,14 @@ static void put_in(struct hub *hub, struct session *session)
     struct hub_user *user = people_get_user(&hub->people, session->by_key.key, session->user_len,
                                             session->realm_len);
     if (!user) {
-        hub_session_end(session, "out_of_memory");
+        hub_session_end(session, SESSION_WITHOUT_MEMORY);
         return;
     }
     user->pins++;
     struct session *older =
         hub_session_find(hub, session->by_key.key, session->by_key.key_len);
     if (older) {
-        hub_session_end(older, "replaced");
+        hub_session_end(older, SESSION_REPLACED);
         hub_presence_replace(older, session);
         take_out(hub, older, false);
     }
@@ -207,7 +214,7 @@ static void put_in(struct hub *hub, struct session *session)
 static void read_open(struct letter *letter)
 {
     struct session *session = container_of(letter, struct session, opening);
-    put_in(session->hub, session);
+    put_in(session->home->hub, session);
 }
 
 static void read_closed(struct letter *letter)
@@ -219,10 +226,10 @@ static void read_closed(struct letter *letter)
 static void read_close(struct letter *letter)
 {
     struct session *session = container_of(letter, struct session, closing);
-    take_out(session->hub, session, false);
-    hub_tell_post(session->hub);
+    take_out(session->home->hub, session, false);
+    hub_tell_post(session->home->hub);
     letter->on_read = read_closed;
-    worker_post(session->worker, letter);
+    worker_post(session->home->worker, letter);
 }
 
 /* -- calls: home worker -> hub -> session's worker -> home worker -------------------------- */
@@ -266,7 +273,7 @@ static void read_call(struct letter *letter)
         return;
     }
     if (call->action == SESSION_END) {
-        hub_session_end(session, "logged_out");
+        hub_session_end(session, SESSION_LOGGED_OUT);
         hub_here_end(call->hub, session);
         take_out(call->hub, session, true);
         call_answer(call, 0);
@@ -275,7 +282,7 @@ static void read_call(struct letter *letter)
     hub_session_use(call->hub, session);
     call->session = session;
     letter->on_read = read_call_renew;
-    worker_post(session->worker, letter);
+    worker_post(session->home->worker, letter);
 }
 
 bool hub_sessions_has(struct hub *hub, struct span realm, struct span user)
@@ -286,40 +293,37 @@ bool hub_sessions_has(struct hub *hub, struct span realm, struct span user)
 
 /* -- from the workers ---------------------------------------------------------------------- */
 
-void hub_open(struct hub *hub, struct session *session)
+void hub_open(struct session *session)
 {
-    session->hub = hub;
     session->opening.on_read = read_open;
-    hub_post(hub, &session->opening);
+    hub_post(session->home->hub, &session->opening);
 }
 
-void hub_close(struct hub *hub, struct session *session)
+void hub_close(struct session *session)
 {
-    assert(session->hub == hub);
     session->closing.on_read = read_close;
-    hub_post(hub, &session->closing);
+    hub_post(session->home->hub, &session->closing);
 }
 
 struct use {
     struct letter letter;
-    struct hub *hub;
     struct session *session;
 };
 
 static void read_use(struct letter *letter)
 {
     struct use *use = container_of(letter, struct use, letter);
-    hub_session_use(use->hub, use->session);
+    hub_session_use(use->session->home->hub, use->session);
     free(use);
 }
 
-bool hub_use(struct hub *hub, struct session *session)
+bool hub_use(struct session *session)
 {
     struct use *use = malloc(sizeof(*use));
     if (!use)
         return false;
-    *use = (struct use){.letter.on_read = read_use, .hub = hub, .session = session};
-    hub_post(hub, &use->letter);
+    *use = (struct use){.letter.on_read = read_use, .session = session};
+    hub_post(session->home->hub, &use->letter);
     return true;
 }
 

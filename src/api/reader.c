@@ -14,10 +14,9 @@ int reader_init(struct reader *reader, const struct reader_ops *ops, struct desk
                 struct identity *identity, const struct reader_params *params, struct span name)
 {
     char made[SESSION_NAME_BYTES];
-    reader->ops = ops;
     reader->subscriber.ops = &ops->subscriber;
     reader->desk = desk;
-    int err = session_init(&reader->session, &ops->session, desk->worker, identity,
+    int err = session_init(&reader->session, &ops->session, &desk->home, identity,
                            name.data ? name : session_name_make(made));
     if (err)
         return err;
@@ -50,11 +49,11 @@ void reader_free_if_alone(struct reader *reader)
     subscriber_fini(&reader->subscriber);
     session_fini(&reader->session);
     reader_rooms_unref(reader->named);
-    told_clear(&reader->told);
+    reader->told = told_free(reader->told);
     free(reader->history);
     reader_drop_receipts(reader);
     identity_unref(reader->identity);
-    reader->ops->on_free(reader);
+    reader_ops_of(reader)->on_free(reader);
 }
 
 void reader_close(struct reader *reader)
@@ -67,7 +66,7 @@ void reader_close(struct reader *reader)
     subscriber_fini(&reader->subscriber); /* nobody writes it any more */
     if (reader->in_hub) {
         reader->hub_closing = true;
-        hub_close(reader->desk->app->hub, &reader->session);
+        hub_close(&reader->session);
     }
     reader_free_if_alone(reader);
 }
@@ -84,15 +83,15 @@ void reader_register(struct reader *reader)
     if (reader->in_hub)
         return;
     reader->in_hub = true;
-    hub_open(reader->desk->app->hub, &reader->session);
+    hub_open(&reader->session);
     reader_watch(reader);
 }
 
 void reader_use(struct reader *reader)
 {
     assert(reader->in_hub);
-    if (!hub_use(reader->desk->app->hub, &reader->session))
-        reader->ops->subscriber.on_broken(&reader->subscriber);
+    if (!hub_use(&reader->session))
+        reader->subscriber.ops->on_broken(&reader->subscriber);
     else
         reader_watch(reader);
 }
@@ -102,7 +101,7 @@ void reader_reopen(struct reader *reader)
     hall_leave(&reader->subscriber, worker_now_ms(reader->desk->worker));
     subscriber_fini(&reader->subscriber);
     reader->subscriber = (struct subscriber){
-        .ops = &reader->ops->subscriber,
+        .ops = reader->subscriber.ops,
         .session = session_name(&reader->session),
     };
     reader_rooms_unref(reader->named);
@@ -262,7 +261,7 @@ static void push_first_blocks(struct reader *reader, const struct journal_open *
     }
     for (int i = 0; i < open->denied_count; i++)
         push_denied(reader, &open->denied[i]);
-    told_clear(&reader->told);
+    reader->told = told_free(reader->told);
     reader_push_gaps(reader, open->gaps, open->gap_count);
 }
 
@@ -354,7 +353,7 @@ static void opening_give_up(struct opening *opening, int err)
     if (reader->closed)
         reader_free_if_alone(reader);
     else
-        reader->ops->on_opened(reader, err, denied[0] ? denied : NULL);
+        reader_ops_of(reader)->on_opened(reader, err, denied[0] ? denied : NULL);
 }
 
 static void on_journal_open(struct letter *letter)
@@ -383,7 +382,7 @@ static void on_journal_open(struct letter *letter)
     if (profile_changed)
         desk_note_profile(reader->desk, reader->identity);
     drop_identity(reader);
-    reader->ops->on_opened(reader, 0, NULL);
+    reader_ops_of(reader)->on_opened(reader, 0, NULL);
 }
 
 int reader_open(struct reader *reader, struct identity *identity,
@@ -451,6 +450,6 @@ void reader_watch(struct reader *reader)
     /* One that is behind again is told later. */
     bool takes = subscriber->state == SUBSCRIBER_LIVE ||
                  (subscriber->state == SUBSCRIBER_REPLAY && subscriber->fallback);
-    if (reader->in_hub && takes && !hub_watch(reader->desk->app->hub, &reader->session))
-        reader->ops->subscriber.on_broken(&reader->subscriber);
+    if (reader->in_hub && takes && !hub_watch(&reader->session))
+        reader->subscriber.ops->on_broken(&reader->subscriber);
 }

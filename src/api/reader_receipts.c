@@ -123,6 +123,6 @@ bool reader_go_on_with_receipts(struct reader *reader)
     }
     reader->receipts = NULL;
     free(receipts);
-    reader->ops->on_receipts_told(reader);
+    reader_ops_of(reader)->on_receipts_told(reader);
     return true;
 }

@@ -43,6 +43,7 @@ struct client {
 static uint64_t random_state, seed;
 static struct hub *hub;
 static struct worker worker;
+static struct session_home home = {.worker = &worker};
 static int64_t head; /* of the journal */
 static bool in[USERS][ROOMS], subscribed[USERS][USERS];
 static int64_t crowd[ROOMS]; /* members who are not here */
@@ -241,7 +242,7 @@ static void come(int user, struct client *client)
                                       .user = span_text(user_name((uint64_t)user))};
     char name[8];
     snprintf(name, sizeof(name), "s%d", (int)(client - clients[user]));
-    int err = session_init(&client->session, &session_ops, &worker, &identity, span_text(name));
+    int err = session_init(&client->session, &session_ops, &home, &identity, span_text(name));
     check(!err, "no memory");
     client->open = true;
     client->reported = PRESENCE_ONLINE;
@@ -254,15 +255,15 @@ static void come(int user, struct client *client)
         hub_user_find(hub, span_text("main"), span_text(user_name((uint64_t)user)));
     if (found && found->presence.lingering)
         client->reported = found->presence.lingering;
-    hub_open(hub, &client->session);
+    hub_open(&client->session);
     if (rnd(2) == 0)
         settle(rnd(2) ? 0 : STEP_MS);
-    check(hub_watch(hub, &client->session), "no memory");
+    check(hub_watch(&client->session), "no memory");
 }
 
 static void go(struct client *client)
 {
-    hub_close(hub, &client->session);
+    hub_close(&client->session);
     client->open = false;
     settle(0);
 }
@@ -402,7 +403,7 @@ static void run(uint64_t with)
     memset(subscribed, 0, sizeof(subscribed));
     memset(crowd, 0, sizeof(crowd));
     memset(clients, 0, sizeof(clients));
-    hub = hub_made(&settings);
+    hub = home.hub = hub_made(&settings);
     hub->journal = &journal;
     worker = (struct worker){.index = 0};
     int err = mailbox_init(&worker.mailbox);
