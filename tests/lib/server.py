@@ -159,9 +159,10 @@ class Server:
         """From here on restarts come back to the same port."""
         self.options["server.listen"] = f"{self.address[0]}:{self.port}"
 
-    def rss_kb(self):
+    def rss_kb(self, kind="VmRSS"):
+        """`RssAnon`: without the pages of files."""
         status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+        return int(re.search(rf"{kind}:\s+(\d+)", status)[1])
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
