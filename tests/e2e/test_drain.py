@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from lib import ports
 from lib.http import Closed, Connection, path, wait_until
 from lib.room import everyone, room_path
 from lib.sse import Crowd
@@ -179,11 +180,10 @@ class Caller(threading.Thread):
 def test_under_load_with_a_second_process_on_the_port(start, names):
     """Each process has a port of its own besides, to be prepared by."""
     options = {"drain__notice": "300ms", "drain__spread": "1s", "limits__sessions": 0}
-    old = start(server__node="old", **options)
-    shared = f"{old.address[0]}:{old.port}"
-    old.stop()
-    both = {"server__listen": f"{shared},127.0.0.1:0", **options}
-    old, new = start(server__node="old", **both), start(server__node="new", **both)
+    with ports.hold() as held:
+        shared = "{}:{}".format(*held.getsockname())
+        both = {"server__listen": f"{shared},127.0.0.1:0", **options}
+        old, new = start(server__node="old", **both), start(server__node="new", **both)
     room = names("room")
     for server in (old, new):
         with Connection(server.addresses[1]) as direct:
