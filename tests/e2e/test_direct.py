@@ -39,11 +39,11 @@ def test_made_once(pair):
 
 
 def test_both_at_once(server, names):
-    users = [server.user(names("user")) for _ in range(2)]
+    users = names("user"), names("user")
     answers = []
 
-    def ask(user, target):
-        answers.append(direct(user, target))
+    def ask(name, target):
+        answers.append(direct(server.user(name), server.user(target)))
 
     threads = [threading.Thread(target=ask, args=(users[number % 2], users[1 - number % 2]))
                for number in range(6)]
