@@ -400,7 +400,7 @@ def test_a_poll_waits_behind_a_keep_alive_of_other_requests(pair, server):
         cursor = connection.request("GET", "/v1/poll?wait=0", token=bob.token).json["cursor"]
         for _ in range(3):
             connection.request("GET", "/v1/rooms", token=bob.token).expect(200)
-        connection.send_request("GET", path("v1", "poll", since=cursor, wait=60),
+        connection.send_request("GET", path("v1", "poll", since=cursor, wait=60, presence="none"),
                                 token=bob.token)
         sent = alice.send(room)["id"]
         assert ids(connection.read_answer().expect(200).json["events"]) == [sent]
