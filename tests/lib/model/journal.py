@@ -25,6 +25,7 @@ class Entry:
         self.spared = more.get("spared")      # (user, session)
         self.message = more.get("message")    # of what shows content
         self.bans = more.get("bans", False)   # the user may not read the room from here on
+        self.opens_watching = more.get("opens_watching", False)
         self.ends_watching = more.get("ends_watching", False)
         self.id = Cell(str, lambda text: journal.note_id(self.index, text))
         self.at = Cell(int)

@@ -198,7 +198,7 @@ class Realm:
         self.rooms[room.id] = room
         body = {**room.shape(count=1), **more}
         room.created = self.emit("room_created", room, body, user=user.name, seers={user.name},
-                                 spared=spared)
+                                 spared=spared, opens_watching=room.kind == "public")
         body["createdAt"] = room.created.at
         if room.kind == "public":
             room.public_since = room.created.index
@@ -211,10 +211,11 @@ class Realm:
             for name, value in change.items():
                 setattr(room, names.get(name, name), value)
             room.version += 1
-            ends = before["kind"] == "public" and room.kind != "public"
+            was, now = before["kind"] == "public", room.kind == "public"
             entry = self.emit("room_updated", room, {**room.shape(), **self.pair_shape(room)},
-                              spared=spared, ends_watching=ends)
-            if room.kind == "public" and before["kind"] != "public":
+                              spared=spared, opens_watching=now and not was,
+                              ends_watching=was and not now)
+            if entry.opens_watching:
                 room.public_since = entry.index
         return 200, {**self.own_shape(user, room), **self.pair_presence(user, room)}
 
