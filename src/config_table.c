@@ -149,7 +149,8 @@ const struct config_key config_keys[] = {
     KEY("rooms.quiet_limit", CONFIG_NUMBER, rooms_quiet_limit, 0, RATE_MAX, "200",
         "Rooms with more members have no typing, presence, receipts and joins of others."),
     KEY("rooms.stats_interval", CONFIG_DURATION, rooms_stats_interval_ms, 100, HOUR, "5s",
-        "room_stats is sent at most so often for one of those rooms."),
+        "room_stats is sent at most so often for one of those rooms; one that has come down to "
+        "the limit has presence after so long."),
 
     KEY("presence.grace", CONFIG_DURATION, presence_grace_ms, 0, HOUR, "15s",
         "A user without sessions is shown offline after so long."),

@@ -3,10 +3,11 @@
 packages_needed() {
     echo build-essential meson ninja-build pkg-config libmicrohttpd-dev libevent-dev \
         libsqlite3-dev libhiredis-dev libjansson-dev libgnutls28-dev uthash-dev libinih-dev \
-        zlib1g-dev libcmocka-dev python3 python3-pytest python3-pytest-timeout python3-jwt \
-        python3-cryptography openssl iproute2 procps git
+        zlib1g-dev libcmocka-dev python3 python3-pytest python3-pytest-timeout \
+        python3-pytest-xdist python3-jwt python3-cryptography openssl iproute2 procps git
     command -v nginx >/dev/null || echo nginx-light
     command -v haproxy >/dev/null || echo haproxy
+    command -v redis-server >/dev/null || echo redis-server
     [ "$1" = all ] || return 0
     echo chromium clang libclang-rt-14-dev
     command -v node >/dev/null || echo nodejs

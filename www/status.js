@@ -63,19 +63,18 @@ export class Status {
         }
     }
 
-    /**
-     * What was chosen before is told of us only when it changes, and of others who are not there
-     * nothing is told: when they were is asked for.
-     */
+    /** Of those who are not there nothing is told: when they were is asked for. */
     async onCaughtUp(partners) {
         const people = this.#people;
-        const users = [people.me, ...partners].slice(0, USERS_MAX);
+        const users = partners.slice(0, USERS_MAX);
+        if (users.length === 0) {
+            return;
+        }
         const answer = await this.#tidings.request('GET', `/v1/presence?${new URLSearchParams(
             { users })}`).catch(() => ({ presence: [] })); // not now: told with the next change
         for (const each of answer.presence) {
             // Whoever has changed since has been told of.
-            if (each.userId === people.me
-                || each.status === people.presenceOf(each.userId).status) {
+            if (each.status === people.presenceOf(each.userId).status) {
                 people.putPresence(each);
             }
         }

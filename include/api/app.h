@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "api/hub.h"
 #include "api/token.h"
 #include "core/receipt.h"
 #include "net/server.h"
@@ -16,7 +17,6 @@
 #include "store/signals.h"
 
 struct hall;
-struct hub;
 struct limiter;
 struct poll_table;
 struct reader;
@@ -44,6 +44,7 @@ struct app {
 struct desk {
     struct app *app;
     struct worker *worker;
+    struct session_home home;  /* of its readers */
     struct hall *hall;       /* owned: the readers of this worker */
     struct reader *readers;    /* all of them, also those that wait for their last letter */
     struct poll_table *polls;  /* owned: sessions of long-polls by name */
@@ -52,6 +53,10 @@ struct desk {
     struct token_cache *tokens; /* owned: tokens verified lately; NULL: none are kept */
     struct receipts sent;       /* markers moved by sending, until the hub is told */
     struct worker_timer sent_timer;
+    struct hub_flush flush;          /* of markers, before the readers are sent away */
+    struct worker_timer flush_timer; /* they wait for it no longer */
+    int64_t drain_spread_ms;
+    bool drained;                    /* they were sent away */
 };
 
 /* Reads the keys, opens the journal, makes the server; `why` as in config.h. */

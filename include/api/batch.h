@@ -11,6 +11,8 @@
  *                     \-> asked for anything else  what is gathered goes first; then it waits
  *          no more items: what is gathered goes
  *
+ *        What the journal leaves of an append, because it was long enough, goes in the next.
+ *
  *        The limits are asked for the whole before anything starts; the commands themselves are
  *        not counted again.
  * BOUNDS BATCH_COMMANDS_MAX; each command the memory of a request.

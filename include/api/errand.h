@@ -13,6 +13,7 @@
 
 #include "api/json.h"
 #include "api/json_writer.h"
+#include "api/round.h"
 #include "api/routes.h"
 
 /* A page of history: HISTORY_LIMIT_MAX events of the largest size. */
@@ -41,6 +42,7 @@ struct errand {
         struct journal_open open;
         struct journal_page page;
     };
+    struct round round;                      /* of one that erases, before it is answered */
     struct command command;                  /* actor, realm, room and spared are set */
     void *context;                           /* the handler's */
     json_t *json;                            /* the body, owned; NULL: not parsed */
@@ -60,6 +62,8 @@ bool errand_body(struct errand *errand);
 /* Start; each ends in on_done or in a problem. Those of a batch are started in their turn. */
 void errand_append(struct errand *errand);
 void errand_read(struct errand *errand, enum read_what what);
+/* A page of users, by the parameters `from` and `limit`. */
+void errand_read_users(struct errand *errand, enum read_what what, int limit_max);
 void errand_history(struct errand *errand);
 /* As a reader of all rooms of the user would; what is asked but the user is set before. */
 void errand_open(struct errand *errand);

@@ -14,13 +14,14 @@
  *        Letters from the hub to a worker stay in order, so on_end and on_renew never come after
  *        on_closed.
  * BOUNDS limits.sessions of one user (the oldest is ended); guests share a name and are not
- *        counted: their streams are bounded as connections, their polls by api/poll.h.
+ *        counted: their streams are bounded as connections, their polls by api/poll.h, as are
+ *        sessions whose given name is not used.
  * Floor: api. hub_* are called on a worker's thread, callbacks run on the session's worker. */
 #ifndef TIDINGS_API_HUB_H
 #define TIDINGS_API_HUB_H
 
 #include "api/token.h"
-#include "base/map.h"
+#include "base/table.h"
 #include "core/presence.h"
 #include "net/worker.h"
 
@@ -51,27 +52,55 @@ enum session_shows {
     SESSION_SHOWS_NONE,
 };
 
+/* Where a session lives: one for each worker. */
+struct session_home {
+    struct worker *worker;
+    struct hub *hub;
+};
+
+/* Why it ends. */
+enum session_end {
+    SESSION_GOES_ON,
+    SESSION_REPLACED,
+    SESSION_TOO_MANY,
+    SESSION_LOGGED_OUT,
+    SESSION_WITHOUT_MEMORY,
+};
+
 struct session {
     const struct session_ops *ops;
-    struct worker *worker;
-    const char *realm, *user, *name; /* in `key` */
-    char *key;             /* realm NUL user NUL name NUL, owned */
-    uint32_t key_len;      /* without the last NUL */
-    uint32_t user_len;     /* of realm NUL user */
-    bool counted;          /* no guest */
+    const struct session_home *home; /* borrowed */
+    uint16_t realm_len;
+    uint16_t user_len;     /* of realm NUL user */
+    bool counted;          /* no guest, and not `unused` */
+    bool unused;           /* nobody has come with its name yet: it can be found, no more */
     bool quiet;            /* does not make its user online. Set before it is opened */
     uint8_t shows;         /* enum session_shows; likewise */
     /* the hub's */
-    UT_hash_handle hh;      /* by key */
-    UT_hash_handle by_name; /* several users may have one of the same name */
+    bool snapshot_wanted;  /* when its user is loaded */
+    uint8_t end;           /* enum session_end */
+    struct presence_session presence;
+    uint64_t watches;      /* moment of its snapshot, from which on it is told what changes; 0: it
+                              has had none */
+    struct table_link by_key;  /* realm NUL user NUL name; owned, ended by NUL */
+    struct table_link by_name; /* several users may have one of the same name */
     struct hub_user *of;   /* NULL while it is not in the tables */
     struct session *previous, *next; /* of the same user, oldest first */
-    struct presence_session presence;
-    bool snapshot_wanted;  /* when its user is loaded */
-    const char *end_code;  /* NULL: not ended */
-    struct hub *hub;
-    struct letter opening, closing, ending; /* `closing` comes back as on_closed */
+    struct letter opening, closing; /* come back as on_end and on_closed */
 };
+
+static inline const char *session_realm(const struct session *session)
+{
+    return session->by_key.key;
+}
+static inline const char *session_user(const struct session *session)
+{
+    return session->by_key.key + session->realm_len + 1;
+}
+static inline const char *session_name(const struct session *session)
+{
+    return session->by_name.key;
+}
 
 /* Both are borrowed for life. ERR_MEMORY, ERR_IO. */
 MUST_CHECK int hub_new(const struct settings *settings, struct signals *signals,
@@ -103,15 +132,24 @@ void hub_news(struct hub *hub, struct frame *const *frames, int count);
 struct span session_name_make(char out[SESSION_NAME_BYTES]);
 /* Fills a zeroed session; ERR_MEMORY. */
 MUST_CHECK int session_init(struct session *session, const struct session_ops *ops,
-                            struct worker *worker, const struct identity *identity,
+                            const struct session_home *home, const struct identity *identity,
                             struct span name);
+/* Before it is opened: its name was given, and nobody has come with it yet. */
+static inline void session_set_unused(struct session *session)
+{
+    session->unused = session->counted;
+    session->counted = false;
+}
 /* Only what session_init made; for one that was never opened, or after on_closed. */
 void session_fini(struct session *session);
-void hub_open(struct hub *hub, struct session *session);
-void hub_close(struct hub *hub, struct session *session);
-/* Tells an open session who of its people is online, and whatever changes from then on. False:
- * out of memory. */
-MUST_CHECK bool hub_watch(struct hub *hub, struct session *session);
+void hub_open(struct session *session);
+void hub_close(struct session *session);
+/* Somebody has come with the name of a session that is open: it counts from here on. False: out of
+ * memory. */
+MUST_CHECK bool hub_use(struct session *session);
+/* Tells an open session what is shown of its user and of those of its people who are not offline,
+ * and whatever changes from then on. False: out of memory. */
+MUST_CHECK bool hub_watch(struct session *session);
 
 enum session_action { SESSION_END, SESSION_RENEW };
 
@@ -133,5 +171,18 @@ void hub_call(struct hub *hub, struct session_call *call);
 
 /* Markers that moved, linked by `next`; taken over. Each is told within receipts.coalesce_ms. */
 void hub_note_receipts(struct hub *hub, struct receipt *receipts);
+
+/* Somebody who waits until what was noted is told. Embedded; the caller keeps it until on_done,
+ * which runs on the worker `home` behind what is told. */
+struct hub_flush {
+    struct worker *home;
+    void (*on_done)(struct hub_flush *flush);
+    /* the hub's */
+    struct hub *hub;
+    struct hub_flush *next;
+    struct letter letter;
+};
+/* The process is about to end: markers are told at once from here on. */
+void hub_flush_receipts(struct hub *hub, struct hub_flush *flush);
 
 #endif

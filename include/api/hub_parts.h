@@ -3,7 +3,7 @@
  * MODEL  hub.c is the thread: letters, timers, news. Each part is a file of its own with its
  *        state in struct hub: hub_sessions.c (who is connected), hub_typing.c (who types where),
  *        hub_here.c (which session is in which room), hub_receipts.c (markers that moved),
- *        hub_stats.c (how many are in large rooms).
+ *        hub_stats.c (how many are in large rooms), hub_hush.c (who becomes known to whom).
  *        News of the journal (hub_news.c) comes in journal order, to each part that listens: who
  *        joined or left a room, rooms deleted, and messages while a part wants them. Of the rest
  *        nothing wakes the hub. When memory ran out for a letter of it the parts are told that
@@ -34,11 +34,14 @@ struct hub_timer {
 };
 
 #define HUB_TICK_MS 20
+/* Deleted rooms that are remembered for users being read. */
+#define HUB_DELETED_MAX 64
 
 /* A part that is told news. Embed it, zeroed. */
 struct hub_listener {
-    /* EVENT_USER_JOINED, _USER_LEFT, _ROOM_DELETED, or _NEW_MESSAGE. Borrowed. */
-    void (*on_frame)(struct hub *hub, const struct frame *frame);
+    /* EVENT_USER_JOINED, _USER_LEFT, _ROOM_DELETED; while messages are wanted _NEW_MESSAGE, and
+     * any that bars or silences a user. Borrowed. */
+    void (*on_frame)(struct hub *hub, struct frame *frame);
     /* Some were not told: read anew what was only heard of. */
     void (*on_lost)(struct hub *hub);
     struct hub_listener *next;
@@ -62,17 +65,20 @@ struct hub {
     int64_t timers_set;   /* none: it sleeps until a letter comes */
     /* news */
     struct hub_listener *listeners;
-    atomic_int messages_wanted; /* parts that want new_message now: hub_want_messages */
+    atomic_int messages_wanted; /* parts that want messages now: hub_want_messages */
     struct letter lost;
     atomic_bool lost_posted;
     /* sessions */
-    struct session *sessions; /* by realm, user and name */
-    struct session *names;    /* by name alone */
+    struct table sessions; /* by realm, user and name */
+    struct table names;    /* by name alone */
     /* people and presence */
     struct people people;
     struct presence presence;
+    struct hushes hushes;
     struct hub_timer presence_timer;
     struct hub_listener presence_listener;
+    struct frame *deleted[HUB_DELETED_MAX]; /* refs: of the rooms deleted last, circular */
+    uint64_t deleted_count;                 /* all that ever were */
     struct hub_tellings *tellings[WORKERS_MAX]; /* owned: not posted yet */
     uint32_t *frames; /* numbers of users whose frames are kept, circular; owned, NULL: none */
     uint32_t frames_count, frames_next;
@@ -99,6 +105,7 @@ struct hub {
     struct receipts receipts;        /* that wait to be told */
     struct hub_timer receipts_timer; /* until the next of them is due */
     int receipts_read;               /* whose markers the journal is asked for */
+    struct hub_flush *flushes;       /* that wait until none of either is left */
 };
 
 /* Sets or moves. */
@@ -108,8 +115,8 @@ void hub_timer_remove(struct hub *hub, struct hub_timer *timer);
 
 /* For life. */
 void hub_listen(struct hub *hub, struct hub_listener *listener);
-/* One part more (+1) or less (-1) wants messages; those committed before may be missed. From any
- * thread. */
+/* One part more (+1) or less (-1) wants messages, and who may send none any more; those committed
+ * before may be missed. From any thread. */
 void hub_want_messages(struct hub *hub, int change);
 /* From any thread: the listeners are told on_lost, once for all that is lost until then. */
 void hub_news_lost(struct hub *hub);
@@ -136,8 +143,10 @@ bool hub_sessions_has(struct hub *hub, struct span realm, struct span user);
 void hub_receipts_init(struct hub *hub);
 void hub_receipts_fini(struct hub *hub);
 
-/* Ends it with `ended {code}`; nothing the second time. */
-void hub_session_end(struct session *session, const char *code);
+/* Somebody has come with its name: it counts from here on. Repeats are fine. */
+void hub_session_use(struct hub *hub, struct session *session);
+/* Ends it with `ended`; nothing the second time. */
+void hub_session_end(struct session *session, enum session_end end);
 /* NULL: no session of the user is here or lingers. */
 struct hub_user *hub_user_find(struct hub *hub, struct span realm, struct span user);
 /* Forgets the user if nobody needs to know of it. */
@@ -165,11 +174,27 @@ void hub_presence_close(struct hub *hub, struct session *session, bool logged_ou
 void hub_presence_loaded(struct hub *hub, struct hub_user *user);
 /* The user is told of `target`, to whom it has just subscribed. */
 void hub_presence_introduce(struct hub *hub, struct hub_user *user, struct hub_user *target);
-/* The room has so many members at this event: its people may become strangers or the reverse. */
+/* Is the session told presence? Before it has caught up it is not: what it missed is in its
+ * snapshot. */
+bool hub_presence_hears(const struct session *session);
+
+/* hub_hush.c */
+void hub_hush_init(struct hub *hub);
+/* From now on the user is told of `target` by a subscription: of what it does not know yet. */
+void hub_hush_tie(struct hub *hub, struct hub_user *user, struct hub_user *target);
+/* At the end of each turn. Milliseconds until it is needed again; -1: until a room changes. */
+int64_t hub_hush_turn(struct hub *hub);
+/* The room has so many members at this event: it may be hushed, or its hush end later. Users whom
+ * nobody needs any more go. */
 void hub_room_count(struct hub *hub, struct hub_room *room, int64_t members, struct event_id at);
-/* ERR_MEMORY. Nothing when it is in already. */
+/* Likewise; added when missing, which it stays until somebody enters or it is dropped. NULL: out
+ * of memory. */
+struct hub_room *hub_room_get(struct hub *hub, const char *realm, struct span name, int64_t members,
+                              struct event_id at);
+/* The user is introduced to those in it. ERR_MEMORY. Nothing when it is in already. */
 MUST_CHECK int hub_room_enter(struct hub *hub, struct hub_user *user, struct hub_room *room);
 void hub_room_leave(struct hub *hub, struct hub_user *user, struct hub_room *room);
+void hub_room_delete(struct hub *hub, struct hub_room *room);
 
 /* hub_presence_frames.c: what was told last of the user, borrowed; NULL: out of memory. */
 struct frame *hub_presence_frame(struct hub *hub, struct hub_user *user);
@@ -181,14 +206,21 @@ void hub_presence_serve(struct hub *hub, struct presence_call *call);
 /* With what stands in it. */
 void hub_presence_answer(struct presence_call *call, int err);
 
-/* hub_load.c: none is under way for the user; is under way, and has to be read anew; served when
- * it is done; let go of, with no request under way: who waits is answered ERR_CLOSED. */
-void hub_load_start(struct hub *hub, struct hub_user *user);
-void hub_load_again(struct hub_user *user);
+/* hub_load.c: reads what the journal knows of the user: all of it; what may have been changed but
+ * for its rooms, which the news tells. What is being read already is read anew. */
+void hub_load_all(struct hub *hub, struct hub_user *user);
+void hub_load_choices(struct hub *hub, struct hub_user *user);
+/* The news has told that the user joined or left a room; that a room was deleted. What was read
+ * before is put right. */
+void hub_load_on_moved(struct hub_user *user);
+void hub_load_on_deleted(struct hub *hub, struct frame *frame);
+/* One is under way: served when it is done; let go of, with no request under way: who waits is
+ * answered ERR_CLOSED. */
 void hub_load_wait(struct hub_user *user, struct presence_call *call);
 void hub_load_free(struct hub *hub, struct hub_user *user);
 /* Lets go of all that are left once the journal is closed. True if there were any. */
 bool hub_loads_end(struct hub *hub);
+void hub_loads_fini(struct hub *hub);
 
 /* hub_seen.c */
 void hub_seen_note(struct hub *hub, struct hub_user *user);

@@ -2,7 +2,7 @@
  *
  * WHY    a user types with one device and sends with another, on whatever worker they are.
  * MODEL  a worker tells of a start or stop; the hub ends it by what it hears: a message of the
- *        user in the room, leaving, removal, deletion of the room, its growth above
+ *        user in the room, leaving, removal, a mute or ban, deletion of the room, its growth above
  *        rooms.quiet_limit, the user's going offline or becoming invisible, and the timeout. It is
  *        told to the others by signals, to none of the typing user's own sessions. When news of the
  *        journal was lost all typing ends: better less than what is not true.

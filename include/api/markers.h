@@ -18,6 +18,9 @@ void markers_init(struct desk *desk);
 /* What was gathered and not told is told again after a resume. */
 void markers_fini(struct desk *desk);
 
+/* Gives the hub what was gathered. */
+void markers_hand_over(struct desk *desk);
+
 /* The command was carried out: READ, ACK or SEND_MESSAGE. */
 void markers_note(struct desk *desk, const struct command *command);
 

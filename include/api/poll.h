@@ -17,7 +17,7 @@
  *        cursor moves.
  * BOUNDS one waiting ticket for each session (a newer one has the older answered empty); a
  *        session without a poll for poll.session_ttl ends. Sessions that limits.sessions does not
- *        hold (a guest's, and one whose name was given and is not used yet) are at most
+ *        hold (a guest's, and one whose name was given and no poll has come with) are at most
  *        POLL_LOOSE_MAX for each worker, then the one longest without a poll ends; its next poll
  *        goes on from its cursor.
  * Floor: api. A table belongs to its desk. */

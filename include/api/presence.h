@@ -8,8 +8,8 @@
 
 #include "api/errand.h"
 
-/* `users` live as long as the request. With none of them `on_done` is called at once, with
- * `before` itself. */
+/* The texts of `users` live as long as the request. With none of them `on_done` is called at once,
+ * with `before` itself. */
 void presence_ask(struct errand *before, const struct span *users, int count,
                   void (*on_done)(struct errand *errand));
 /* What was read before presence_ask. */

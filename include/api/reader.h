@@ -62,17 +62,17 @@ struct reader_history;
 
 struct reader {
     struct subscriber subscriber;
-    const struct reader_ops *ops;
     struct desk *desk;
-    struct identity *identity;    /* ref */
+    struct identity *identity;    /* ref: the newest; NULL: it is open, and is granted nothing */
+    int64_t expires_at_s;         /* of its token */
     struct session session;
     struct reader_rooms *named;   /* ref; NULL: none */
-    struct told told;             /* gaps, while it is fed from the journal */
+    struct told *told;            /* gaps, while it is fed from the journal; owned, NULL: none */
     struct reader_history *history; /* owned: what is left of it; NULL: none */
     struct reader_receipts *receipts; /* owned: those that are to be told again; NULL: none */
-    uint32_t told_again;          /* frames at the front of the queue that only repeat */
     struct worker_timer timer;    /* the owner's */
     struct reader *previous, *next; /* all of the desk */
+    uint32_t told_again;          /* frames at the front of the queue that only repeat */
     uint32_t heartbeat_ms;
     uint8_t journal_requests;     /* under way */
     uint8_t generation;           /* raised by reader_reopen: older pages are not for it */
@@ -82,6 +82,7 @@ struct reader {
     bool closed;                  /* reader_close was called */
     bool resuming;                /* opened with a cursor that holds */
     bool history_sent;            /* it was opened with history */
+    bool ending;                  /* the owner's: the last block is queued */
 };
 
 /* ERR_INVALID_PARAMETER, ERR_INVALID_IDENTIFIER with *ret_field. The token's grants are looked
@@ -95,9 +96,12 @@ MUST_CHECK int reader_init(struct reader *reader, const struct reader_ops *ops, 
                            struct identity *identity, const struct reader_params *params,
                            struct span name);
 /* Asks the journal; ops->on_opened follows, never inside. `params` is copied. ERR_MEMORY. */
-MUST_CHECK int reader_open(struct reader *reader, const struct reader_params *params);
+MUST_CHECK int reader_open(struct reader *reader, struct identity *identity,
+                           const struct reader_params *params);
 /* Makes it known to the hub, which may end others for it. */
 void reader_register(struct reader *reader);
+/* Somebody has come with the name that was given to it. */
+void reader_use(struct reader *reader);
 /* A newer token of its user; what it grants counts from here on. */
 void reader_renew(struct reader *reader, struct identity *identity);
 /* Leaves the hall to be opened again at another cursor; queued frames are dropped. */
@@ -129,6 +133,11 @@ int64_t reader_expires_in_ms(const struct reader *reader);
 static inline struct reader *reader_of(struct subscriber *subscriber)
 {
     return container_of(subscriber, struct reader, subscriber);
+}
+
+static inline const struct reader_ops *reader_ops_of(const struct reader *reader)
+{
+    return container_of(reader->subscriber.ops, const struct reader_ops, subscriber);
 }
 
 #endif

@@ -18,6 +18,7 @@ struct ticket {
     atomic_uint refs;
     struct desk *home, *owner;
     struct request *request;    /* home: NULL once it is answered or gone */
+    bool waits;                 /* home: it is counted among those that wait */
     struct poll_session *session; /* owner: NULL when it does not wait */
     struct identity *identity;  /* ref */
     struct arena arena;         /* what params point to */

@@ -8,13 +8,14 @@
 #include "store/journal.h"
 
 struct told {
-    struct journal_gap *gaps; /* names owned */
     int count, size;
+    struct journal_gap gaps[]; /* names owned */
 };
 
-/* Takes the place of an earlier one of that room. Without memory it is not noted, and may be told
- * again. */
-void told_add(struct told *told, const struct journal_gap *gap);
-void told_clear(struct told *told);
+/* Takes the place of an earlier one of that room. `*told` is made or moved; NULL is an empty one.
+ * Without memory it is not noted, and may be told again. */
+void told_add(struct told **told, const struct journal_gap *gap);
+/* NULL is fine. Returns NULL. */
+struct told *told_free(struct told *told);
 
 #endif

@@ -34,11 +34,13 @@
 #define BLOCKS_OF_USER_MAX 1000       /* users whom one user blocks */
 #define BLOCKS_PAGE_MAX 100           /* of them on one page */
 #define BATCH_COMMANDS_MAX 100        /* commands of one batch */
+#define APPEND_EVENTS_MAX 1000        /* made or rewritten by one append, and by one command more */
 #define DEVICES_OF_USER_MAX 20        /* acknowledged cursors of one user */
 #define ACTIVITY_CHARACTERS_MAX 64    /* `activity` of a presence */
 #define SUBSCRIPTIONS_OF_USER_MAX 500 /* presence subscriptions of one user */
 #define PRESENCE_USERS_MAX 100        /* `users` of one request for presence */
 #define PRESENCE_SNAPSHOT_MAX 500     /* people told of when a session has caught up */
+#define PRESENCE_KNOWN_MAX 100000     /* notes of what people of hushed rooms know, in all */
 #define TYPING_ROOMS_OF_USER_MAX 20   /* rooms in which a user types at once */
 #define HERE_DATA_BYTES_MAX 1024      /* `data` of a session in a room */
 #define HERE_ROOMS_OF_SESSION_MAX 20  /* rooms in which a session is here */

@@ -99,9 +99,12 @@ struct outcome {
     int64_t timestamp_ms;    /* of that event */
     struct event_id head;    /* the realm's last id after the command, for `asOf` and `cursor` */
     struct room_info room;   /* PUT_ROOM, JOIN, OPEN_DIRECT; texts in the append's arena */
+    const struct room_person *pair; /* PUT_ROOM of a direct room: both, likewise; else NULL */
     enum role role;          /* the actor's role afterwards (PUT_ROOM, JOIN) */
     enum notify notify;      /* likewise (PUT_ROOM) */
     int64_t retry_after_ms;  /* ERR_RATE_LIMITED: slow mode */
+    struct span body;        /* SEND_MESSAGE that is only asked about: without the mentions of who
+                                blocks the actor; likewise */
     int64_t members_added;   /* ADD_MEMBERS: those who were new */
     bool more;               /* BAN: messages may be left to be deleted above deleted_upto */
     struct event_id deleted_upto;
@@ -110,6 +113,7 @@ struct outcome {
     bool marker_moved;       /* READ, SEND_MESSAGE: the actor's marker in the room */
     bool acked;              /* ACK: the user has not acknowledged so much before */
     struct event_id acked_from; /* and how much it was */
+    struct event_id cursor;  /* ACK: the furthest noted of the device, without one of the user */
 };
 
 #define COMMAND_DIGEST_BYTES 16
@@ -146,6 +150,13 @@ struct command {
 
     struct outcome outcome;  /* set by the journal */
 };
+
+/* Does it take what was said out of the journal, if it is carried out? */
+static inline bool command_erases(const struct command *command)
+{
+    return command->kind == COMMAND_DELETE_MESSAGE ||
+           (command->kind == COMMAND_BAN && command->ban.delete_messages);
+}
 
 /* What is true of a room and a user when a command is decided. */
 struct facts {

@@ -41,7 +41,6 @@ struct frame {
                              as it is told to the follower; 0: not known */
     struct event_id target; /* the message that was edited or deleted; 0-0: none */
     bool target_edited;   /* EVENT_MESSAGE_DELETED: the message had been edited before */
-    bool hole;            /* whom it was for, but no wire: what it said is to be forgotten */
     int64_t committed_us; /* clock_now_us() when it became visible; 0: replayed or made here */
     const char *realm;    /* never NULL but for AUDIENCE_SESSION */
     const char *room;     /* NULL if none */
@@ -52,7 +51,9 @@ struct frame {
     const char *sender;   /* of a message that is told as it is committed; else NULL */
     struct frame *own;    /* ref; NULL: the same for `user` as for all */
     bool ends_watching;   /* the room may from here on not be watched without a grant */
+    bool opens_watching;  /* the room may be watched, by who is not banned, from behind this on */
     bool bars_user;       /* `user` was banned: may from here on not see the room at all */
+    bool silences_user;   /* `user` was muted, as it is told to the follower */
     char *wire;           /* within this allocation, not ended by NUL */
 };
 
@@ -73,16 +74,16 @@ struct frame_spec {
     struct span body;      /* a JSON object: the members after type, id and timestamp */
     struct span own_body;  /* a JSON object for `own`; data NULL: none */
     int64_t retry_ms;      /* > 0: a `retry:` line inside the block */
-    bool ends_watching, bars_user;
+    bool ends_watching, opens_watching, bars_user, silences_user;
     bool with_id;          /* an id line though the id is 0-0: the head of an empty journal */
 };
 
 /* One reference. ERR_MEMORY, ERR_FULL above EVENT_BYTES_MAX. Asserts that no byte below 0x20
  * stands in any of the texts. */
 MUST_CHECK int frame_new(const struct frame_spec *spec, struct frame **ret);
-/* What remains of a frame whose content may not be given out any more: its id, type and names.
- * ERR_MEMORY. */
-MUST_CHECK int frame_new_hole(const struct frame *frame, struct frame **ret);
+/* What a message or an edit of it is told as once the message is deleted: the same frame with the
+ * body that the journal has from then on. ERR_MEMORY. */
+MUST_CHECK int frame_new_erased(const struct frame *frame, struct frame **ret);
 struct frame *frame_ref(struct frame *frame);
 /* Frees with the last reference; NULL is fine. Returns NULL. */
 struct frame *frame_unref(struct frame *frame);

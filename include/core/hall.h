@@ -3,15 +3,19 @@
  * WHY    an event finds its readers without a look at anyone else, and membership moves with the
  *        events that change it, in journal order.
  * MODEL  realm -> rooms -> seats (one for each subscriber that follows the room)
- *              -> users -> subscribers
+ *              -> the first subscriber of each user -> its others
  *              -> ring of recent frames
  *        hall_dispatch is given every frame of the process in journal order. Frames of realms
- *        without a reader here are dropped. A realm is kept while it has a subscriber or an
+ *        without a reader here are dropped. What a message said is taken out of ring and queues
+ *        when its deletion passes here. A realm is kept while it has a subscriber or an
  *        opening (hall_open), and REALM_IDLE_MS after.
  *
  *        Joining a subscriber to the order: hall_open before the journal is asked, so that
  *        everything above the answer's head passes here; hall_enter with the answer: seats from
- *        its snapshot, moved by the membership events that passed meanwhile; hall_replay starts.
+ *        its snapshot, moved by what passed meanwhile; hall_replay starts.
+ *
+ *        A room that was asked for by name and may not be seen keeps a blind seat: its reader is
+ *        shown the room again when it joins, or may watch what is made public.
  * BOUNDS the rings' (see core/ring.h), the queues' (core/subscriber.h), seats by the readers.
  * Floor: core. On one thread. Pure: time is an argument, no I/O. */
 #ifndef TIDINGS_CORE_HALL_H
@@ -19,6 +23,7 @@
 
 #include "base/limits.h"
 #include "base/map.h"
+#include "base/numbered.h"
 #include "core/ring.h"
 #include "core/subscriber.h"
 
@@ -36,15 +41,10 @@ enum { SEAT_MEMBER = 1, SEAT_BLIND = 2, SEAT_TAGS = 3 };
 struct hall_room {
     UT_hash_handle hh;
     struct hall_realm *realm;
-    tagged_seat *seats;             /* owned */
+    tagged_seat *seats; /* owned */
     uint32_t seat_count, seat_size;
+    uint32_t number; /* in the realm */
     struct event_id public_since; /* watchers without a grant are shown nothing older */
-    char name[];
-};
-
-struct hall_user {
-    UT_hash_handle hh;
-    struct subscriber *subscribers; /* list by user_next */
     char name[];
 };
 
@@ -52,9 +52,12 @@ struct hall_realm {
     UT_hash_handle hh;
     struct hall *hall;
     struct hall_room *rooms;
-    struct hall_user *users;
-    struct subscriber *subscribers; /* list by realm_next */
+    struct numbered room_numbers;
+    struct table users; /* the first subscriber of each, by_user; the others by user_next */
+    struct subscriber *waiting; /* those with something queued, also when they have left */
     struct ring ring;
+    struct deletions *deletions; /* the last that were dispatched, owned; NULL: none */
+    struct event_id deletions_from; /* those up to here are not kept */
     struct event_id head;      /* last entry dispatched here */
     uint32_t opening;          /* hall_open without hall_enter or hall_abandon yet */
     int64_t idle_since_ms;     /* when the last reader left */
@@ -71,10 +74,18 @@ struct hall {
     struct frame *heartbeat_without_id; /* ref */
     uint32_t subscriber_count;
     uint32_t losses;           /* calls of hall_lost */
+    int64_t now_ms;            /* the latest it was told */
     /* A watcher came (+1) or went (-1). May be NULL. */
     void (*on_watchers)(struct hall *hall, const char *realm, const char *room, int change);
     void *context; /* the owner's */
 };
+
+/* The room that the subscriber follows with it. */
+static inline struct hall_room *hall_followed(const struct subscriber *subscriber,
+                                              const struct follow *follow)
+{
+    return numbered_get(&subscriber->realm->room_numbers, follow->room);
+}
 
 void hall_init(struct hall *hall, const struct hall_limits *limits);
 /* Without subscribers. */
@@ -88,13 +99,13 @@ void hall_abandon(struct hall_realm *realm, int64_t now_ms);
 /* A followed room as the journal's snapshot has it. */
 struct hall_follow {
     struct span room;
-    bool member, named, readable, granted;
+    bool member, named, readable, granted, banned;
     struct event_id public_since;
 };
 
 /* What hall_enter needs beside the zeroed subscriber with ops, session, unnamed set. */
 struct hall_entry {
-    struct span user;
+    const char *user; /* borrowed until the subscriber leaves */
     bool follows_all;
     const struct hall_follow *follows;
     int follow_count;
@@ -109,13 +120,17 @@ struct hall_entry {
  * membership events have left the ring already: read a new snapshot, the opening goes on. */
 MUST_CHECK int hall_enter(struct hall_realm *realm, struct subscriber *subscriber,
                           const struct hall_entry *entry);
-/* Unseats it; state ENDED. Its queue stays for who writes it (subscriber_fini). Repeats are
- * fine. */
+/* Unseats it; state ENDED. Its queue stays for who writes it (subscriber_fini), and so long as
+ * something is in it what was deleted is taken out of it. Repeats are fine. */
 void hall_leave(struct subscriber *subscriber, int64_t now_ms);
 
 /* Goes on with a replay as far as the queue has room: from the ring, or by on_page_needed. Call
  * it after hall_enter and whenever the queue has been emptied to half. May call on_live. */
 void hall_replay(struct subscriber *subscriber);
+/* Does what is fed to it hold what a message said that was deleted after it was read, at `head`,
+ * and before now? Then it is not to be fed but read again: see hall_feed_failed. */
+bool hall_is_outdated(const struct subscriber *subscriber, struct frame *const *frames, int count,
+                      struct event_id head);
 /* A page of the journal: frames as this user sees them, in order, everything visible up to
  * `upto`. Frames are borrowed. Goes on with hall_replay. */
 void hall_feed(struct subscriber *subscriber, struct frame *const *frames, int count,

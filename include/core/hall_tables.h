@@ -27,12 +27,21 @@ static inline bool seat_is_blind(tagged_seat seat)
 /* Notes that the realm has no reader, if so; it is forgotten REALM_IDLE_MS later, when the next
  * one comes or goes. */
 void realm_note_idle(struct hall_realm *realm, int64_t now_ms);
+/* Puts it into the realm's list of those who wait, or out of it, since its queue has changed. */
+void realm_sort(struct subscriber *subscriber);
+/* Takes what the message said that `deletion` tells of out of every queue, but for a block that is
+ * begun. */
+void realm_erase(struct hall_realm *realm, const struct frame *deletion);
 /* NULL if nobody here follows it. */
 struct hall_room *realm_find_room(struct hall_realm *realm, const char *name);
-struct hall_user *realm_find_user(struct hall_realm *realm, const char *name);
-/* NULL: out of memory. */
-struct hall_user *realm_add_user(struct hall_realm *realm, struct span name);
-void user_free_if_empty(struct hall_realm *realm, struct hall_user *user);
+/* The first subscriber of the user; NULL if there is none. */
+struct subscriber *realm_find_user(struct hall_realm *realm, const char *name);
+/* All the realm's subscribers; NULL: no more. */
+struct subscriber *realm_first(struct hall_realm *realm);
+struct subscriber *realm_next(struct hall_realm *realm, const struct subscriber *subscriber);
+/* Among those of its user, whose name it has in by_user. */
+void realm_add(struct hall_realm *realm, struct subscriber *subscriber);
+void realm_remove(struct hall_realm *realm, struct subscriber *subscriber);
 
 /* NULL if it does not follow the room. */
 struct follow *follow_find(const struct subscriber *subscriber, const struct hall_room *room);
@@ -55,6 +64,13 @@ static inline bool is_join(const struct frame *frame)
 static inline bool is_move(const struct frame *frame)
 {
     return frame->room && frame->user && (is_join(frame) || frame->type == EVENT_USER_LEFT);
+}
+
+/* A frame that changes who may watch its room. */
+static inline bool turns_room(const struct frame *frame)
+{
+    return frame->room &&
+           (frame->ends_watching || frame->opens_watching || frame->type == EVENT_ROOM_CREATED);
 }
 
 /* A frame that changes what its user may see of its room from there on. */

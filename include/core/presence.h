@@ -41,6 +41,7 @@ const char *presence_status_name(enum presence_status status);
 MUST_CHECK int presence_status_parse(struct span text, enum presence_status *ret);
 
 struct presence;
+struct presence_activities;
 struct presence_user;
 
 struct presence_ops {
@@ -71,10 +72,7 @@ struct presence_session {
 struct presence_user {
     struct deadline grace;
     struct presence_user *changed_next;
-    char *activity;                         /* reported; owned, NULL: none */
-    char *choice_activity;                  /* owned, NULL: none */
-    const struct presence_session *speaker; /* whose `activity` it is; NULL: of one that went */
-    uint64_t told_activity;                 /* its hash, 0: none */
+    struct presence_activities *activities; /* owned; NULL: none is known or told, as of most */
     int64_t seen_ms;       /* wall: when it came to be shown so, or the last session went while
                               it was not invisible; 0: not known */
     uint32_t online, away; /* sessions that report so */
@@ -97,6 +95,8 @@ static inline bool presence_user_is_absent(const struct presence_user *user)
 enum presence_status presence_shown(const struct presence_user *user);
 /* The activity that goes with what is shown now; NULL: none. */
 const char *presence_activity(const struct presence_user *user);
+/* The hash of the activity that was told last, 0: none. */
+uint64_t presence_told_activity(const struct presence_user *user);
 /* seen_ms for what is shown now: `wall_ms` if that is still to be told. */
 int64_t presence_seen_ms(const struct presence_user *user, int64_t wall_ms);
 

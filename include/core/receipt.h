@@ -43,6 +43,8 @@ void receipts_fini(struct receipts *receipts);
 void receipts_add(struct receipts *receipts, struct receipt *receipt, int64_t now_ms);
 /* One whose wait is over, the caller's from then on; NULL if there is none. */
 struct receipt *receipts_take(struct receipts *receipts, int64_t now_ms);
+/* Those that wait are due, and none waits from here on. */
+void receipts_hurry(struct receipts *receipts, int64_t now_ms);
 /* How long until the next is due, at least 0; -1 if none waits. */
 int64_t receipts_wait_ms(const struct receipts *receipts, int64_t now_ms);
 

@@ -1,9 +1,8 @@
 /* The ring of recent frames of one realm: what every reader who is only a little behind needs.
  *
  * WHY    a crowd that comes back with recent cursors must not touch the journal.
- * MODEL  frames in order of id: everything with id > floor that was dispatched. Where a message
- *        was deleted since, and where it was edited, a frame without content stands (its `hole`):
- *        who should see it asks the journal.
+ * MODEL  frames in order of id: everything with id > floor that was dispatched. A message that was
+ *        deleted since, and its edits, stand there as the journal has them: without content.
  * BOUNDS bytes_max and age_max_ms; the oldest go first. At least one frame is kept.
  * Floor: core. One thread. Holds a reference to each frame. Pure: time is an argument. */
 #ifndef TIDINGS_CORE_RING_H
@@ -31,7 +30,8 @@ void ring_fini(struct ring *ring);
 /* Takes a reference. Ids rise. On ERR_MEMORY the ring is empty and its floor is the frame's id:
  * readers behind it go to the journal. */
 void ring_add(struct ring *ring, struct frame *frame, int64_t now_ms);
-/* Forgets what the message `id` and, with `edited`, every edit of it said. */
+/* Forgets what the message `id` and, with `edited`, every edit of it said. Without memory it
+ * forgets all up to there: its floor rises. */
 void ring_erase(struct ring *ring, struct event_id id, bool edited);
 /* Nothing was ever dispatched but everything up to `head` is in the journal. Only while the
  * floor is not known. */

@@ -27,6 +27,11 @@ struct room_info {
     struct event_id public_since; /* watchers are shown nothing older */
 };
 
+/* One of the two of a direct room. */
+struct room_person {
+    struct span user, name, data; /* name.data, data.data NULL: none */
+};
+
 /* "public", "private", "direct"; "owner", "moderator", "member", "" for ROLE_NONE;
  * "start", "joining"; "all", "mentions", "none". Static. */
 const char *room_kind_name(enum room_kind kind);

@@ -15,8 +15,7 @@
  *        partly written and what stands up to the last frame that no replay brings again
  *        (history, blocks of the session's own). The replay begins again after the last event
  *        that the reader took or will take: from the ring of recent frames if it reaches so far,
- *        else from the journal's pages. That is the whole back-pressure. A queue that holds what
- *        a message said that is deleted is dropped likewise.
+ *        else from the journal's pages. That is the whole back-pressure.
  *        An ephemeral frame that tells a state (who is online, who types, how far one has read)
  *        and finds no room is held back, the newest of each, and queued once the queue is empty.
  * BOUNDS queue_bytes_max (beside its own blocks one frame is always taken, so that a large one
@@ -29,13 +28,12 @@
 
 #include <sys/uio.h>
 
+#include "base/table.h"
 #include "core/frame.h"
 
 struct hall;
 struct held;
 struct hall_realm;
-struct hall_room;
-struct hall_user;
 struct subscriber;
 
 enum subscriber_state { SUBSCRIBER_NEW, SUBSCRIBER_REPLAY, SUBSCRIBER_LIVE, SUBSCRIBER_ENDED };
@@ -59,14 +57,17 @@ struct subscriber_ops {
 /* A frame in a queue; the lowest bit says that its id line is left out. */
 typedef uintptr_t queued_frame;
 
-/* A room that is followed. Kept in order of the address of the room. */
+#define FOLLOW_SEAT_BITS 27 /* a room has at most so many seats in a hall: 2^27 */
+
+/* A room that is followed; see hall_followed. Kept in order of the rooms' numbers. */
 struct follow {
-    struct hall_room *room;
-    uint32_t seat;     /* index in the room's seats */
-    bool member;
-    bool named;        /* asked for by name */
-    bool readable;     /* may be watched without membership; neither: its seat is blind */
-    bool granted;      /* and that by a grant, whatever the room's kind or age */
+    uint32_t room; /* its number in the realm */
+    uint32_t seat : FOLLOW_SEAT_BITS; /* index in the room's seats */
+    bool member : 1;
+    bool named : 1;    /* asked for by name */
+    bool readable : 1; /* may be watched without membership; neither: its seat is blind */
+    bool granted : 1;  /* by a grant, whatever the room's kind or age, but for a ban */
+    bool banned : 1;   /* when last heard of: a ban that is lifted or over is not told */
 };
 
 #define SUBSCRIBER_INLINE_FRAMES 2
@@ -84,21 +85,28 @@ struct subscriber {
     bool fallback;                 /* this replay is a fall-back of its own, not a resume */
     bool page_pending;             /* on_page_needed was called */
     bool follows_all;              /* rooms joined later too */
+    bool waits;                    /* in the realm's list of those with something queued */
     struct event_id position;
     struct event_id taken;
     struct held *held;             /* states held back, owned; NULL: none */
     /* where it sits */
     struct hall_realm *realm;
-    struct hall_user *user;
-    struct subscriber *user_previous, *user_next;   /* of the same user */
-    struct subscriber *realm_previous, *realm_next; /* of the same realm */
+    struct table_link by_user;     /* key: the user's name, borrowed; of the first of the user it
+                                      is in the table */
+    struct subscriber *user_previous, *user_next;       /* of the same user */
+    struct subscriber *waiting_previous, *waiting_next; /* of the same realm */
     struct follow *follows;        /* owned */
     uint32_t follow_count, follow_size;
     struct event_id snapshot;      /* memberships were read at this id */
     uint32_t history_left;         /* messages of history to be fed before its replay */
-    const char *session;           /* name; borrowed from the owner */
     uint32_t replayed;             /* events queued by the replay it was opened with */
+    const char *session;           /* name; borrowed from the owner */
 };
+
+static inline const char *subscriber_user(const struct subscriber *subscriber)
+{
+    return subscriber->by_user.key;
+}
 
 /* Bytes of `frame` that a subscriber writes. */
 uint32_t subscriber_frame_bytes(const struct subscriber *subscriber, queued_frame queued);
@@ -127,6 +135,8 @@ int subscriber_taken(struct subscriber *subscriber, size_t len);
 
 /* A queued frame, 0 = the oldest; `index` is below queue_count. */
 queued_frame subscriber_peek(const struct subscriber *subscriber, uint32_t index);
+/* Puts another frame in the place of a queued one that is not begun; takes over the reference. */
+void subscriber_replace(struct subscriber *subscriber, uint32_t index, struct frame *frame);
 /* Takes the oldest off whole (long-poll). The caller takes over the reference. */
 struct frame *subscriber_take(struct subscriber *subscriber);
 

@@ -137,12 +137,10 @@ bool request_may_stay(const struct request *request);
 void request_park(struct request *request);
 /* The connection becomes `stream` (zeroed, with ops set). `head`: status and headers of the
  * response, its body is not used. Called once; the request is gone when it returns. Later, never
- * inside this call, `on_opened(stream, 0)` or, if the descriptor could not be duplicated,
- * on_opened(stream, ERR_BUSY), after which `busy` has been answered with that text as a body
- * (text/event-stream) and the stream may be freed. */
+ * inside this call, its on_opened tells ERR_OK or, if the descriptor could not be duplicated,
+ * ERR_BUSY, after which `busy` has been answered with that text as a body (text/event-stream). */
 void request_hand_over(struct request *request, struct stream *stream, const struct answer *head,
-                       struct span busy,
-                       void (*on_opened)(struct stream *stream, int err));
+                       struct span busy);
 
 /* The value of a query parameter, the first of that name; data NULL if absent. `*ret_count` (may
  * be NULL): how often it stands there. */

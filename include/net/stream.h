@@ -29,6 +29,9 @@
 struct stream;
 
 struct stream_ops {
+    /* Once after request_hand_over, and the first call. ERR_BUSY: the connection did not become a
+     * stream, and the owner may free it. */
+    void (*on_opened)(struct stream *stream, int err);
     /* Puts up to `max` pieces that wait to be written into `pieces`, oldest first; the memory
      * stays until on_taken says it is written. 0: nothing is queued. */
     int (*on_gather)(struct stream *stream, struct iovec *pieces, int max);
@@ -49,13 +52,13 @@ struct stream {
     struct stream *due_next;  /* in the worker's list of due streams */
     struct stream *previous, *next; /* all streams of the worker */
     struct stream_tls *tls;   /* NULL: plain */
-    void (*on_opened)(struct stream *stream, int err); /* still to be called */
     struct stream_head *head; /* rest of the response head, owned; NULL once it is written */
     uint32_t stray_bytes;     /* inbound bytes dropped so far */
     int fd;
     uint32_t taken;           /* bytes acknowledged when last looked at, their low bits */
     uint8_t idle_looks;       /* at which it had taken nothing since the one before */
     uint8_t state;            /* enum stream_state */
+    bool opening;             /* on_opened is still to be called */
     bool due;                 /* in the list of due streams */
     bool writable;            /* the last write took everything */
     bool head_only;           /* the answer to a HEAD: nothing follows the head */

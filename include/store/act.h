@@ -16,11 +16,10 @@ struct act {
     struct ledger *ledger;
     struct command *command;
     struct scene scene;
-    struct arena bodies;   /* of the event that is being made */
-    struct room_info room; /* as it is by now; texts in the results */
-    struct span body;      /* the command's, and whom it mentions, but for those who block it */
-    const struct span *mentions;
-    int mention_count;
+    struct arena bodies;            /* of the event that is being made */
+    struct room_info room;          /* as it is by now; texts in the results */
+    const struct room_person *pair; /* its two, if it is a direct one that is told of; else NULL */
+    struct said said;               /* by the command, but to who blocks its actor */
 };
 
 static inline int act_refuse(struct act *act, int err)
@@ -72,10 +71,11 @@ MUST_CHECK int act_delete_message(struct act *act);
 MUST_CHECK int act_add_reaction(struct act *act);
 MUST_CHECK int act_remove_reaction(struct act *act);
 
-/* The message that the command's message replies to in a thread; 0-0: none, or one that is not
- * kept, which is no reason to refuse a reply. */
-MUST_CHECK int act_find_root(struct act *act, struct event_id *ret);
-/* A reply of the thread was deleted. */
+/* The actor's message was stored: counts it as a reply of its thread, and as its own the replies
+ * that were there before it. A root that is not kept, or not there yet, is no reason to refuse a
+ * reply. */
+MUST_CHECK int act_count_replies(struct act *act, const struct ledger_event *message);
+/* The message was deleted; once for each. */
 MUST_CHECK int act_uncount_reply(struct act *act, const struct ledger_event *message);
 
 /* Takes the content of a message of the act's room that is not deleted out of it and its edits,
@@ -88,12 +88,11 @@ MUST_CHECK int act_open_direct(struct act *act);
 MUST_CHECK int act_block(struct act *act);
 MUST_CHECK int act_unblock(struct act *act);
 
-/* Before a message is stored: leaves out of the act's body and mentions who blocks its actor. */
-MUST_CHECK int act_heed_blocks(struct act *act);
-/* Tells of the act's room; of one that is new it opens the creator's tenure. */
-MUST_CHECK int act_emit_room(struct act *act, enum event_type type, bool ends_watching);
-/* The act's room as its member is given it; ROLE_NONE: as everyone is. A direct room that is made
- * has both members, actor and target. NULL: out of memory. */
+/* Tells of the act's room; of one that is new it opens the creator's tenure. `was_public`: anyone
+ * could watch it before. */
+MUST_CHECK int act_emit_room(struct act *act, enum event_type type, bool was_public);
+/* The act's room, and its two, as its member is given it; ROLE_NONE: as everyone is. NULL: out of
+ * memory. */
 json_t *act_shape_room(const struct act *act, enum role role);
 
 /* A user enters: record, event, and from that event on a tenure unless one was opened before. */

@@ -9,7 +9,8 @@
  *          begin transaction -> apply_command ... apply_command -> commit -> tell the follower
  *                                                              \-> roll back: apply_forget
  *
- * BOUNDS a command makes at most MEMBERS_ADDED_MAX + 1 events.
+ * BOUNDS a command makes at most MEMBERS_ADDED_MAX + 1 events, and rewrites at most
+ *        APPEND_EVENTS_MAX and one message with its edits.
  * Floor: store. One thread at a time; owns its scratch memory and the frames it holds. */
 #ifndef TIDINGS_STORE_APPLY_H
 #define TIDINGS_STORE_APPLY_H
@@ -27,7 +28,14 @@ struct apply {
     struct frame **frames; /* refs, in order: what was done since the last apply_forget */
     int frame_count;
     int frame_size; /* entries allocated */
+    int rewritten;  /* events, since the last apply_forget */
 };
+
+/* How many events were made or rewritten since the last apply_forget. */
+static inline int apply_events(const struct apply *apply)
+{
+    return apply->frame_count + apply->rewritten;
+}
 
 void apply_init(struct apply *apply, struct ledger *ledger, const struct settings *settings);
 void apply_fini(struct apply *apply);
@@ -38,7 +46,7 @@ void apply_fini(struct apply *apply);
  * applied in it. */
 MUST_CHECK int apply_command(struct apply *apply, struct command *command, int64_t now_ms,
                              struct arena *results);
-/* All of one request, in order (see journal_append.ordered). As apply_command. */
+/* All of one request, in order, or as many as it may (see journal_append). As apply_command. */
 MUST_CHECK int apply_append(struct apply *apply, struct journal_append *append, int64_t now_ms);
 
 /* Writes what reading_open asked for by `note_device`; monotonic. As apply_command. */

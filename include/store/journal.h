@@ -25,6 +25,7 @@
 #include "base/settings.h"
 #include "core/command.h"
 #include "core/frame.h"
+#include "core/grant.h"
 
 #define JOURNAL_QUEUE_MAX 65536
 
@@ -41,11 +42,14 @@ struct journal_request {
 
 /* Commands are carried out in order, each with its own outcome; one that fails does not stop
  * the rest unless `ordered`, then the rest have ERR_AGAIN (not tried). Answered once all that
- * was done is durable. */
+ * was done is durable.
+ * So that others are not kept waiting, none is begun after APPEND_EVENTS_MAX events were made or
+ * rewritten: those from `done` on are for another append. */
 struct journal_append {
     struct journal_request request;
     struct command *commands; /* borrowed; outcomes are written into them */
     int count;
+    int done;                 /* of them, without an error of the request: at least one */
     bool ordered;
     int64_t started_us;       /* set by the journal */
 };
@@ -92,7 +96,8 @@ struct open_room {
 
 struct open_denied {
     struct span room;
-    int err; /* ERR_NOT_FOUND, ERR_NOT_A_MEMBER, ERR_BANNED */
+    int err;     /* ERR_NOT_FOUND, ERR_NOT_A_MEMBER, ERR_BANNED */
+    bool banned; /* also where `err` keeps that there is such a room */
 };
 
 /* All of it is true at `head`, in one snapshot. */
@@ -101,6 +106,7 @@ struct journal_open {
     /* asked */
     struct follow_spec follow;
     struct actor actor;       /* the user's name and data as the token has them */
+    const struct grants *granted; /* to the user, in whatever room; NULL: none */
     enum cursor_state cursor_state;
     struct event_id cursor;
     struct span device;       /* data NULL: none. Without a cursor its acknowledged one is taken;
@@ -187,19 +193,15 @@ enum read_what {
     READ_BLOCKS,        /* actor.user, from, limit -> blocks; with user: of that one, or none */
     READ_ACCESS,        /* command -> may it be done (ephemeral sends) */
     READ_PRESENCE,      /* actor.user -> presence: what is kept of it, and its rooms */
+    READ_CHOICES,       /* likewise without the rooms */
     READ_PEOPLE,        /* users -> people: those of them that the actor may know about */
-};
-
-/* One of the two of a direct room. */
-struct read_person_name {
-    struct span user, name, data; /* name.data, data.data NULL: none */
 };
 
 struct read_room {
     struct room_info info;
     enum role role;       /* of the asker; ROLE_NONE: not in it */
     enum notify notify;   /* likewise */
-    struct read_person_name *pair; /* ROOM_DIRECT: both; NULL: not read */
+    const struct room_person *pair; /* ROOM_DIRECT: both; NULL: of another kind */
     struct span last_message; /* JSON object of the newest message that the asker may read; data
                                  NULL: none */
     int64_t last_message_ms;  /* its timestamp, 0: none */
@@ -249,7 +251,7 @@ struct read_presence {
     struct read_membership {
         struct span room;
         int64_t members;
-    } *rooms;                  /* all of them */
+    } *rooms;                  /* all of them; READ_CHOICES: none */
     int room_count;
     struct span *subscriptions; /* user ids */
     int subscription_count;
@@ -269,6 +271,7 @@ struct journal_read {
     struct span from;          /* continue after this room or user; data NULL: from the first */
     int limit;
     struct command *command;   /* READ_ACCESS: its outcome is written */
+    const struct grants *granted; /* READ_ROOMS_*: to the actor, in whatever room; NULL: none */
     struct span user;          /* READ_BLOCKS: this one; data NULL: a page of all */
     int64_t since_ms;          /* READ_RECEIPTS, at least 1 */
     struct event_id after;     /* READ_DELIVERED, READ_ROOMS_CHANGED */

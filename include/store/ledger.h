@@ -136,7 +136,8 @@ struct ledger_event {
     enum event_type type;
     enum audience audience;
     int64_t timestamp_ms;
-    bool ends_watching, bars_user;
+    bool ends_watching, opens_watching, bars_user;
+    bool silences_user;     /* given in only; not kept */
     place_number sender;    /* whose command it was; 0: none */
     place_number user;      /* the frame's `user`: who joined, left, is addressed; 0: none */
     place_number room;      /* of one that stands under a user: the room it is about; 0: none */
@@ -176,7 +177,9 @@ static inline struct frame_spec ledger_frame_spec(const struct ledger_event *eve
         .spared = event->spared,
         .body = event->body,
         .ends_watching = event->ends_watching,
+        .opens_watching = event->opens_watching,
         .bars_user = event->bars_user,
+        .silences_user = event->silences_user,
     };
 }
 
@@ -385,9 +388,13 @@ struct ledger_ops {
     int (*reactions)(struct ledger *ledger, place_number room, struct event_id message,
                      place_number user, struct arena *arena, ledger_reaction_visitor visit,
                      void *context);
+    /* How many messages of the room that are kept and not deleted stand in the thread of that
+     * messageId, which may be of none. */
+    int (*replies_waiting)(struct ledger *ledger, place_number room, struct span message_id,
+                           int64_t *ret);
     /* A counter kept with a message: its replies. Goes with it. */
     int (*replies_add)(struct ledger *ledger, place_number room, struct event_id message,
-                       int change);
+                       int64_t change);
     int (*replies)(struct ledger *ledger, place_number room, struct event_id message, int64_t *ret);
     /* The last entry that is kept with an id at or below `id`: its id and number.
      * ERR_NOT_FOUND if there is none. */

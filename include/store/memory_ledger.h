@@ -233,6 +233,8 @@ int memory_text_compare(struct span a, struct span b);
 void memory_events_fini(struct memory_events *events);
 /* Adds the event at the back. ERR_MEMORY. */
 MUST_CHECK int memory_events_add(struct memory_events *events, struct memory_event *event);
+/* Those that are kept of the thread of that messageId; without any an empty list. */
+const struct memory_events *memory_replies(const struct memory_room *room, struct span thread);
 /* The index of the first event above `id`, `end` if there is none. */
 size_t memory_events_above(const struct memory_events *events, struct event_id id);
 /* NULL when it is not kept. */

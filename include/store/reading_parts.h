@@ -3,6 +3,7 @@
 #ifndef TIDINGS_STORE_READING_PARTS_H
 #define TIDINGS_STORE_READING_PARTS_H
 
+#include "core/grant.h"
 #include "store/reading.h"
 #include "store/scene.h"
 #include "store/view.h"
@@ -22,7 +23,7 @@ MUST_CHECK int reading_blocks(struct ledger *ledger, struct journal_read *read, 
                               struct arena *scratch);
 /* The two of a direct room, into the arena. */
 MUST_CHECK int reading_pair(struct ledger *ledger, place_number room, struct arena *arena,
-                            struct read_room *found);
+                            const struct room_person **ret);
 
 /* The scene of a room that the actor may read, else ERR_NOT_FOUND and what command_decide_read
  * says. */
@@ -30,13 +31,18 @@ MUST_CHECK int reading_scene(struct ledger *ledger, struct span realm, struct sp
                              const struct actor *actor, int64_t now_ms, struct arena *arena,
                              struct scene *ret);
 
-/* READ_PRESENCE and READ_PEOPLE. */
+/* READ_PRESENCE, READ_CHOICES and READ_PEOPLE. */
 MUST_CHECK int reading_presence(struct ledger *ledger, struct journal_read *read,
                                 struct arena *scratch);
 MUST_CHECK int reading_people(struct ledger *ledger, const struct settings *settings,
                               struct journal_read *read, struct arena *scratch);
 
-/* The user may read the room's history above `*ret`. `privileged`: not bound by `historyFrom`. */
+/* Is the actor, with these GRANT_* for a room, not bound by its `historyFrom`? */
+static inline bool reading_is_privileged(const struct actor *actor, unsigned grants)
+{
+    return actor->service || (grants & GRANT_READ);
+}
+/* The user may read the room's history above `*ret`. `privileged`: reading_is_privileged. */
 MUST_CHECK int reading_floor(struct ledger *ledger, const struct ledger_room *room,
                              place_number user, bool privileged, struct event_id *ret);
 
@@ -65,7 +71,7 @@ struct room_of_user {
 /* What is done with each; other than 0 ends the walk and is passed on. */
 typedef int (*room_visitor)(void *context, const struct room_of_user *of);
 
-/* All after `from`, in order of their ids. The visitor may ask the ledger. */
+/* All after `from`, in order of their ids, read at once. The visitor may ask the ledger. */
 MUST_CHECK int reading_each_room(struct ledger *ledger, place_number user, struct span from,
                                  struct arena *arena, room_visitor visit, void *context);
 

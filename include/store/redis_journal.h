@@ -39,6 +39,8 @@ struct redis_work {
     struct redis_shard *shard;
     int64_t until_ms;   /* clock_now_ms() */
     int next;           /* of an append: the first command that is not done */
+    int end;            /* of an append: behind the last that is done in it; 0: all */
+    int events;         /* that its commands have made or rewritten in a run */
     int tries;
     bool stopped;       /* of an append that is ordered: one was refused */
     bool stale;         /* what the node remembers was not enough: everything is read anew */

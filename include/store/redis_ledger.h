@@ -33,6 +33,7 @@
  *        p/<p>/replies    id -> how many
  *        p/<p>/sent/<u>   stream: messages of a user; v timestamp
  *        p/<p>/thread/<messageId>  stream: replies; v ordinal, meta
+ *        p/<p>/threads    messageId -> how many replies there are that are not deleted
  *        p/<p>/edits      names: message, edit
  *        p/<p>/members    place of the user -> role, joined, muted until, notify, user id
  *        p/<p>/names      names: user id NUL place

@@ -17,6 +17,13 @@ struct scene {
     struct facts facts;
 };
 
+/* What a command says, and whom it mentions. */
+struct said {
+    struct span body;
+    const struct span *mentions;
+    int mention_count;
+};
+
 /* Is the user (0: not known) kept out of the room? */
 MUST_CHECK int scene_is_banned(struct ledger *ledger, place_number room, place_number user,
                                int64_t now_ms, bool *ret);
@@ -25,6 +32,12 @@ MUST_CHECK int scene_is_blocked(struct ledger *ledger, place_number blocker, pla
                                 bool *ret);
 MUST_CHECK int scene_gather(struct ledger *ledger, const struct command *command, int64_t now_ms,
                             struct arena *arena, struct scene *ret);
+
+/* What the command says, without the mentions of who blocks its actor; what is not the command's
+ * is in the arena. */
+MUST_CHECK int scene_heed_blocks(struct ledger *ledger, const struct scene *scene,
+                                 const struct command *command, struct arena *arena,
+                                 struct said *ret);
 
 /* ERR_NOT_FOUND when the actor may not see this message of the room in its history. */
 MUST_CHECK int scene_check_shown(struct ledger *ledger, const struct scene *scene,

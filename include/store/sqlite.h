@@ -13,9 +13,9 @@
  *        What fails for want of the disk fails alone: its batch is rolled back and answered
  *        ERR_UNAVAILABLE, nobody was told of it, and the next batch tries again.
  *        In the same thread the writer makes the checkpoints and trims what is too old.
- * BOUNDS JOURNAL_QUEUE_MAX requests; SQLITE_BATCH_COMMANDS_MAX commands a commit (a request is
- *        never split); the WAL by SQLITE_WAL_PAGES_MAX as soon as no snapshot needs it.
- * Floor: store. */
+ * BOUNDS JOURNAL_QUEUE_MAX requests; SQLITE_BATCH_COMMANDS_MAX commands a commit, and no request
+ *        is begun in one after APPEND_EVENTS_MAX events (a request is never split); the WAL by
+ * SQLITE_WAL_PAGES_MAX as soon as no snapshot needs it. Floor: store. */
 #ifndef TIDINGS_STORE_SQLITE_H
 #define TIDINGS_STORE_SQLITE_H
 

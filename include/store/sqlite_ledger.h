@@ -25,6 +25,7 @@
 #define SQLITE_FLAG_ENDS_WATCHING 16
 #define SQLITE_FLAG_DELETED 32
 #define SQLITE_FLAG_BARS_USER 64
+#define SQLITE_FLAG_OPENS_WATCHING 128
 
 /* A realm that the transaction touched. There are seldom more than a few: a list. */
 struct sqlite_realm {

@@ -34,14 +34,15 @@
     X(event_rewrite) X(edits) X(edit_count)                                                        \
     X(reaction_find) X(reaction_add) X(reaction_remove) X(reaction_users) X(reaction_clear)        \
     X(reaction_key_raise) X(reaction_key_lower) X(reaction_key_drop) X(reaction_keys)              \
-    X(reaction_key_count) X(reaction_key_clear) X(thread_replies) X(thread_count)                  \
+    X(reaction_key_count) X(reaction_key_clear) X(thread_replies) X(thread_waiting)                \
+    X(thread_count)                                                                                \
     X(message_at_or_below) X(message_find) X(messages_of_sender) X(messages_of_sender_in_room)     \
     X(last_message_of_sender)                                                                      \
     X(once_find) X(once_add)                                                                       \
     X(device_find) X(device_set) X(device_add) X(device_limit)                                     \
     X(presence_get) X(presence_set)                                                                \
     X(subscription_add) X(subscription_remove) X(subscription_find) X(subscription_count)          \
-    X(subscriptions) X(acquainted)                                                                 \
+    X(subscriptions) X(places_of_one) X(places_of_other)                                           \
     X(trim_age_upto) X(trim_age_rooms) X(trim_age_users) X(trim_age_realms)                        \
     X(trim_age_mentions) X(trim_age_erased) X(trim_age_delete)                                     \
     X(trim_room_next) X(trim_room_cut) X(trim_room_upto) X(trim_room_delete) X(trim_room_gone)     \

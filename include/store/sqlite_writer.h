@@ -1,6 +1,7 @@
 /* The one thread that writes a SQLite journal.
  *
- * MODEL  batch: up to SQLITE_BATCH_COMMANDS_MAX commands of whole requests, one transaction.
+ * MODEL  batch: up to SQLITE_BATCH_COMMANDS_MAX commands of whole requests, one transaction, or
+ *        several if they make more than APPEND_EVENTS_MAX events.
  *        Committed: the follower is told, then each request is finished. Failed: rolled back; if
  *        it was the store, all of it is answered ERR_UNAVAILABLE; if it was one request (memory),
  *        each is tried again alone, so that it fails alone.

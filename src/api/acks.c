@@ -11,7 +11,7 @@ static void on_noted(struct errand *errand)
     markers_note(request_desk(errand->request), command);
     json_writer_init(&writer, ACK_BYTES_MAX);
     json_writer_add(&writer, "{");
-    json_writer_member_id(&writer, "cursor", command->cursor);
+    json_writer_member_id(&writer, "cursor", command->outcome.cursor);
     json_writer_member_string(&writer, "device", command->device);
     json_writer_member_id(&writer, "asOf", command->outcome.head);
     json_writer_add(&writer, "}");

@@ -10,6 +10,7 @@
 #include "api/hub.h"
 #include "api/identity.h"
 #include "api/limiter.h"
+#include "api/markers.h"
 #include "api/poll.h"
 #include "api/problem.h"
 #include "api/routes.h"
@@ -19,6 +20,9 @@
 #include "base/err.h"
 #include "base/logging.h"
 #include "base/metric.h"
+
+/* Readers that are sent away wait for markers no longer. */
+#define FLUSH_WAIT_MS 1000
 
 /* -- news: from the journal and the signals to every worker -------------------------------- */
 
@@ -113,10 +117,13 @@ static int on_worker_start(struct worker *worker, void *context)
     return 0;
 }
 
-static void on_drain(struct worker *worker, int64_t spread_ms)
+static void send_away(struct desk *desk)
 {
-    struct desk *desk = worker_app(worker);
     struct reader *next;
+    if (desk->drained)
+        return;
+    desk->drained = true;
+    worker_timer_remove(&desk->flush_timer);
     for (struct reader *reader = desk->readers; reader; reader = next) {
         next = reader->next;
         if (reader->closed)
@@ -124,8 +131,31 @@ static void on_drain(struct worker *worker, int64_t spread_ms)
         if (reader->is_poll)
             poll_end(reader);
         else
-            subscription_drain(reader, random_between(0, spread_ms));
+            subscription_drain(reader, random_between(0, desk->drain_spread_ms));
     }
+}
+
+static void on_flushed(struct hub_flush *flush)
+{
+    send_away(container_of(flush, struct desk, flush));
+}
+
+static void on_flush_late(struct worker_timer *timer)
+{
+    send_away(container_of(timer, struct desk, flush_timer));
+}
+
+/* Markers that wait to be told are told first, unless the journal keeps them waiting. */
+static void on_drain(struct worker *worker, int64_t spread_ms)
+{
+    struct desk *desk = worker_app(worker);
+    desk->drain_spread_ms = spread_ms;
+    desk->flush.home = worker;
+    desk->flush.on_done = on_flushed;
+    desk->flush_timer.on_due = on_flush_late;
+    worker_timer_set(worker, &desk->flush_timer, FLUSH_WAIT_MS);
+    markers_hand_over(desk);
+    hub_flush_receipts(desk->app->hub, &desk->flush);
 }
 
 static void on_error(struct request *request, int err, struct answer *ret)

@@ -26,6 +26,7 @@ struct batch_group {
     struct batch *batch;
     struct batch_group *before;
     int count;
+    struct round round;         /* of one that erases, before it is gone on with */
     struct errand *errands[BATCH_COMMANDS_MAX];
     struct command commands[BATCH_COMMANDS_MAX];
 };
@@ -140,15 +141,28 @@ static void on_answered(struct request *request, const struct answer *answer)
 
 /* -- the journal -------------------------------------------------------------------------- */
 
-static void on_group(struct letter *letter)
+/* What the journal left for another append waits, before all that came after it. */
+static void keep_rest(struct batch *batch, struct batch_group *group)
 {
-    struct batch_group *group = container_of(letter, struct batch_group, append.request.letter);
+    const struct journal_append *append = &group->append;
+    int rest = append->request.err ? 0 : group->count - append->done;
+    assert(rest >= 0 && batch->waiting_count + rest <= BATCH_COMMANDS_MAX);
+    group->count -= rest;
+    memmove(batch->waiting + rest, batch->waiting,
+            (size_t)batch->waiting_count * sizeof(*batch->waiting));
+    memcpy(batch->waiting, group->errands + group->count, (size_t)rest * sizeof(*batch->waiting));
+    batch->waiting_count += rest;
+}
+
+static void group_conclude(struct batch_group *group)
+{
     struct batch *batch = group->batch;
     batch->group = NULL;
     batch->flying = false;
     group->before = batch->groups;
     batch->groups = group;
     batch->running = true;
+    keep_rest(batch, group);
     for (int i = 0; i < group->count; i++) {
         struct errand *errand = group->errands[i];
         errand->command.outcome = group->commands[i].outcome;
@@ -166,6 +180,25 @@ static void on_group(struct letter *letter)
     }
     batch->running = false;
     batch_run(batch);
+}
+
+static void on_round(struct round *round)
+{
+    group_conclude(container_of(round, struct batch_group, round));
+}
+
+/* See on_read of errand.c. */
+static void on_group(struct letter *letter)
+{
+    struct batch_group *group = container_of(letter, struct batch_group, append.request.letter);
+    struct request *request = group->batch->request;
+    bool erases = false;
+    for (int i = 0; i < group->count; i++)
+        erases |= command_erases(&group->commands[i]);
+    if (erases)
+        round_start(&group->round, request_app(request), request->worker, on_round);
+    else
+        group_conclude(group);
 }
 
 static void flush(struct batch *batch)

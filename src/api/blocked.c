@@ -1,6 +1,5 @@
 /* Users from whom one wants no direct messages and no mentions. */
 #include "api/errand.h"
-#include "api/query.h"
 #include "api/shapes.h"
 #include "base/err.h"
 #include "base/limits.h"
@@ -35,16 +34,8 @@ static void on_blocks(struct errand *errand)
 void blocks_get(struct request *request)
 {
     struct errand *errand = errand_new(request, (struct span){NULL, 0}, on_blocks);
-    if (!errand)
-        return;
-    struct query_reader reader = {.request = request};
-    errand->read.from = query_read_user(&reader, "from");
-    errand->read.limit =
-        (int)query_read_number(&reader, "limit", 1, BLOCKS_PAGE_MAX, BLOCKS_PAGE_MAX);
-    if (reader.err)
-        errand_refuse(errand, reader.err, reader.field);
-    else
-        errand_read(errand, READ_BLOCKS);
+    if (errand)
+        errand_read_users(errand, READ_BLOCKS, BLOCKS_PAGE_MAX);
 }
 
 static void on_block(struct errand *errand)

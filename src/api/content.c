@@ -52,6 +52,14 @@ static const json_t *read_mentions(struct json_reader *reader)
     return mentions && json_array_size(mentions) > 0 ? mentions : NULL;
 }
 
+/* No message answers itself. */
+static void check_is_another(struct json_reader *reader, const struct content *content,
+                             struct span id, const char *name)
+{
+    if (id.data && span_equal(id, content->message_id))
+        fail(reader, ERR_INVALID_FIELD, name);
+}
+
 void content_read_message(struct json_reader *reader, struct content *ret)
 {
     struct content content = {
@@ -65,6 +73,8 @@ void content_read_message(struct json_reader *reader, struct content *ret)
     };
     if (!content.text.data && !content.message)
         fail(reader, ERR_INVALID_TEXT, "text");
+    check_is_another(reader, &content, content.reply_to, "replyTo");
+    check_is_another(reader, &content, content.thread_id, "threadId");
     *ret = content;
 }
 

@@ -29,6 +29,7 @@ int desk_new(struct app *app, struct worker *worker, struct desk **ret)
         return ERR_MEMORY;
     desk->app = app;
     desk->worker = worker;
+    desk->home = (struct session_home){worker, app->hub};
     markers_init(desk);
     desk->hall = calloc(1, sizeof(*desk->hall));
     desk->polls = poll_table_new();

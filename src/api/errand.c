@@ -6,6 +6,7 @@
 
 #include "api/batch.h"
 #include "api/problem.h"
+#include "api/query.h"
 #include "api/rates.h"
 #include "base/err.h"
 #include "base/metric.h"
@@ -159,10 +160,21 @@ void errand_conclude(struct errand *errand)
         errand->on_done(errand);
 }
 
+static void on_round(struct round *round)
+{
+    errand_conclude(container_of(round, struct errand, round));
+}
+
+/* Where content was erased no worker gives it out any more by the time of the answer. */
 static void on_read(struct letter *letter)
 {
-    errand_conclude(
-        container_of(container_of(letter, struct journal_request, letter), struct errand, common));
+    struct errand *errand =
+        container_of(container_of(letter, struct journal_request, letter), struct errand, common);
+    struct request *request = errand->request;
+    if (errand->kind == ERRAND_APPEND && command_erases(&errand->command))
+        round_start(&errand->round, request_app(request), request->worker, on_round);
+    else
+        errand_conclude(errand);
 }
 
 void errand_resume(struct errand *errand)
@@ -226,9 +238,21 @@ void errand_read(struct errand *errand, enum read_what what)
     errand->read.realm = errand->command.realm;
     errand->read.room = errand->command.room;
     errand->read.actor = errand->command.actor;
+    errand->read.granted = request_identity(errand->request)->grants;
     if (what == READ_ACCESS)
         errand->read.command = &errand->command;
     errand_start(errand, ERRAND_READ);
+}
+
+void errand_read_users(struct errand *errand, enum read_what what, int limit_max)
+{
+    struct query_reader reader = {.request = errand->request};
+    errand->read.from = query_read_user(&reader, "from");
+    errand->read.limit = (int)query_read_number(&reader, "limit", 1, limit_max, limit_max);
+    if (reader.err)
+        errand_refuse(errand, reader.err, reader.field);
+    else
+        errand_read(errand, what);
 }
 
 void errand_history(struct errand *errand)

@@ -72,7 +72,7 @@ static void on_due(struct hub *hub, struct hub_timer *timer)
 
 static struct here_name name_of(const struct session *session)
 {
-    return (struct here_name){session->key, session->key_len, session->user_len};
+    return (struct here_name){session->by_key.key, session->by_key.key_len, session->user_len};
 }
 
 void hub_here_back(struct hub *hub, const struct session *session)
@@ -96,7 +96,7 @@ void hub_here_end(struct hub *hub, const struct session *session)
 
 /* -- what the journal tells --------------------------------------------------------------- */
 
-static void on_frame(struct hub *hub, const struct frame *frame)
+static void on_frame(struct hub *hub, struct frame *frame)
 {
     struct span realm = span_text(frame->realm), room = span_text(frame->room);
     switch ((enum event_type)frame->type) {
@@ -145,8 +145,11 @@ static int change(struct hub *hub, const struct here_call *call)
     char key[SESSION_KEY_BYTES_MAX];
     struct here_name name = {.key = key};
     name.len = session_key_make(key, call->realm, call->user, call->session, &name.user_len);
-    if (!hub_session_find(hub, key, name.len) && !here_knows(&hub->here, &name))
+    struct session *session = hub_session_find(hub, key, name.len);
+    if (!session && !here_knows(&hub->here, &name))
         return ERR_NOT_FOUND;
+    if (session)
+        hub_session_use(hub, session);
     if (call->action == HERE_PUT)
         return here_put(&hub->here, &name, call->room, call->members, call->data);
     here_remove(&hub->here, &name, call->room);

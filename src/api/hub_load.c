@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "base/err.h"
+#include "core/frame.h"
 #include "store/journal.h"
 
 #define RETRY_MS 1000
@@ -15,7 +16,9 @@ struct hub_load {
     struct hub_user *user;
     struct hub_timer retry;
     struct presence_call *waiting; /* newest first */
+    bool rooms;                    /* it has the rooms, too */
     bool again;                    /* what is being read may have changed meanwhile */
+    uint64_t deleted_count;        /* the hub's when it was asked */
 };
 
 static void on_read(struct letter *letter);
@@ -24,9 +27,10 @@ static void ask(struct hub_load *load)
 {
     const struct hub_user *user = load->user;
     load->again = false;
+    load->deleted_count = load->hub->deleted_count;
     load->read = (struct journal_read){
         .request = {.letter.on_read = on_read, .home = &load->hub->mailbox},
-        .what = READ_PRESENCE,
+        .what = load->rooms ? READ_PRESENCE : READ_CHOICES,
         .realm = span_of(user->key, user->realm_len),
         .actor.user = span_text(hub_user_name(user)),
     };
@@ -40,9 +44,8 @@ static void on_retry(struct hub *hub, struct hub_timer *timer)
         ask(container_of(timer, struct hub_load, retry));
 }
 
-void hub_load_start(struct hub *hub, struct hub_user *user)
+static void start(struct hub *hub, struct hub_user *user, bool rooms)
 {
-    assert(!user->load);
     if (hub->forgetting)
         return;
     struct hub_load *load = calloc(1, sizeof(*load));
@@ -51,14 +54,47 @@ void hub_load_start(struct hub *hub, struct hub_user *user)
         return;
     load->hub = hub;
     load->user = user;
+    load->rooms = rooms;
     load->retry.on_due = on_retry;
     user->load = load;
     ask(load);
 }
 
-void hub_load_again(struct hub_user *user)
+void hub_load_all(struct hub *hub, struct hub_user *user)
 {
+    if (!user->load) {
+        start(hub, user, true);
+        return;
+    }
+    user->load->rooms = true;
     user->load->again = true;
+}
+
+void hub_load_choices(struct hub *hub, struct hub_user *user)
+{
+    if (user->load)
+        user->load->again = true;
+    else
+        start(hub, user, !user->loaded);
+}
+
+void hub_load_on_moved(struct hub_user *user)
+{
+    if (user->load && user->load->rooms)
+        user->load->again = true;
+}
+
+void hub_load_on_deleted(struct hub *hub, struct frame *frame)
+{
+    struct frame **place = &hub->deleted[hub->deleted_count++ % HUB_DELETED_MAX];
+    frame_unref(*place);
+    *place = frame_ref(frame);
+}
+
+void hub_loads_fini(struct hub *hub)
+{
+    for (int i = 0; i < HUB_DELETED_MAX; i++)
+        hub->deleted[i] = frame_unref(hub->deleted[i]);
 }
 
 void hub_load_wait(struct hub_user *user, struct presence_call *call)
@@ -85,10 +121,11 @@ void hub_load_free(struct hub *hub, struct hub_user *user)
 
 bool hub_loads_end(struct hub *hub)
 {
-    struct hub_user *user, *next;
+    struct hub_user *next = people_first_user(&hub->people);
     bool any = false;
-    HASH_ITER(hh, hub->people.users_by_key, user, next)
-    {
+    while (next) {
+        struct hub_user *user = next;
+        next = people_next_user(&hub->people, user);
         any |= user->load != NULL;
         hub_load_free(hub, user);
         hub_user_release(hub, user);
@@ -101,12 +138,7 @@ bool hub_loads_end(struct hub *hub)
 static int link_one(struct hub *hub, struct hub_user *user, const struct read_membership *one,
                     struct event_id head)
 {
-    struct hub_room *room = people_find_room(&hub->people, user->key, one->room);
-    if (room)
-        hub_room_count(hub, room, one->members, head);
-    else
-        room = people_get_room(&hub->people, user->key, one->room, one->members, head,
-                               hub->settings->rooms_quiet_limit);
+    struct hub_room *room = hub_room_get(hub, user->key, one->room, one->members, head);
     if (!room)
         return ERR_MEMORY;
     room->stamp = hub->people.stamp;
@@ -137,6 +169,22 @@ static struct hub_user *target_of(struct hub *hub, const struct hub_user *user, 
     return people_find_user(&hub->people, target->key, target->hh.keylen);
 }
 
+/* Are all ties in what was found? Both come in the journal's order. */
+static bool keeps_ties(const struct hub_user *user, const struct read_presence *found)
+{
+    int at = 0;
+    for (uint32_t i = 0; i < user->tie_count; i++) {
+        const struct hub_target *target = user->ties[i].target;
+        uint32_t name_at = user->realm_len + 1u;
+        struct span name = span_of(target->key + name_at, target->hh.keylen - name_at);
+        while (at < found->subscription_count && !span_equal(found->subscriptions[at], name))
+            at++;
+        if (at == found->subscription_count)
+            return false;
+    }
+    return true;
+}
+
 /* Those whose presence is told from now on are told as they are. */
 static int set_ties(struct hub *hub, struct hub_user *user, const struct read_presence *found)
 {
@@ -146,6 +194,8 @@ static int set_ties(struct hub *hub, struct hub_user *user, const struct read_pr
         if ((target = target_of(hub, user, i)))
             target->stamp = stamp;
     }
+    if (!keeps_ties(user, found))
+        people_doubt(&hub->people, user, NULL);
     int err = people_tie(&hub->people, user, found->subscriptions, found->subscription_count);
     for (uint32_t i = 0; i < user->tie_count && user->loaded; i++) {
         target = target_of(hub, user, i);
@@ -155,11 +205,31 @@ static int set_ties(struct hub *hub, struct hub_user *user, const struct read_pr
     return err;
 }
 
+/* Rooms that were deleted after they were read, of which the news was told already. False: there
+ * were too many. */
+static bool leave_out_deleted(const struct hub_load *load, struct journal_read *read)
+{
+    const struct hub *hub = load->hub;
+    if (hub->deleted_count - load->deleted_count > HUB_DELETED_MAX)
+        return false;
+    for (uint64_t i = load->deleted_count; i < hub->deleted_count; i++) {
+        const struct frame *frame = hub->deleted[i % HUB_DELETED_MAX];
+        struct read_presence *found = &read->presence;
+        if (!span_is(read->realm, frame->realm) || event_id_compare(frame->id, read->head) <= 0)
+            continue;
+        for (int k = found->room_count; k-- > 0;) {
+            if (span_is(found->rooms[k].room, frame->room))
+                found->rooms[k] = found->rooms[--found->room_count];
+        }
+    }
+    return true;
+}
+
 static int take_over(struct hub *hub, struct hub_user *user, const struct journal_read *read)
 {
     const struct read_presence *found = &read->presence;
     bool hides = found->choice == PRESENCE_OFFLINE && user->presence.choice != PRESENCE_OFFLINE;
-    int err = set_links(hub, user, read);
+    int err = user->load->rooms ? set_links(hub, user, read) : 0;
     if (!err)
         err = set_ties(hub, user, found);
     if (!err)
@@ -196,6 +266,8 @@ static void on_read(struct letter *letter)
     struct hub *hub = load->hub;
     hub->requests--;
     int err = load->read.request.err;
+    if (!err && !leave_out_deleted(load, &load->read))
+        load->again = true;
     if (!err && !load->again)
         err = take_over(hub, load->user, &load->read);
     if (!err && !load->again) {

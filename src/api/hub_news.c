@@ -52,7 +52,9 @@ void hub_news_lost(struct hub *hub)
 static bool is_wanted(const struct frame *frame, bool messages)
 {
     return frame->type == EVENT_USER_JOINED || frame->type == EVENT_USER_LEFT ||
-           frame->type == EVENT_ROOM_DELETED || (messages && frame->type == EVENT_NEW_MESSAGE);
+           frame->type == EVENT_ROOM_DELETED ||
+           (messages &&
+            (frame->type == EVENT_NEW_MESSAGE || frame->bars_user || frame->silences_user));
 }
 
 void hub_news(struct hub *hub, struct frame *const *frames, int count)

@@ -8,51 +8,33 @@
 
 #define KEY_BYTES_MAX (2 * IDENT_BYTES_MAX + 1)
 
-/* -- numbers ------------------------------------------------------------------------------- */
-
-/* A free entry holds the next free number and 1, shifted, with the lowest bit set. */
-static bool numbered_add(struct numbered *numbered, void *item, uint32_t *ret)
-{
-    if (numbered->free) {
-        uint32_t number = numbered->free - 1;
-        numbered->free = (uint32_t)((uintptr_t)numbered->items[number] >> 1);
-        numbered->items[number] = item;
-        *ret = number;
-        return true;
-    }
-    if (numbered->end == numbered->size) {
-        uint32_t size = numbered->size + numbered->size / 2 + 16;
-        void **items = realloc(numbered->items, size * sizeof(*items));
-        if (!items)
-            return false;
-        numbered->items = items;
-        numbered->size = size;
-    }
-    numbered->items[numbered->end] = item;
-    *ret = numbered->end++;
-    return true;
-}
-
-static void numbered_remove(struct numbered *numbered, uint32_t number)
-{
-    numbered->items[number] = (void *)((uintptr_t)numbered->free << 1 | 1);
-    numbered->free = number + 1;
-}
-
 void people_fini(struct people *people)
 {
-    assert(!people->users_by_key && !people->rooms_by_key && !people->targets);
-    free(people->users.items);
-    free(people->rooms.items);
+    assert(people->users_by_key.count == 0 && !people->rooms_by_key && !people->targets);
+    numbered_fini(&people->users);
+    numbered_fini(&people->rooms);
 }
 
 /* -- users --------------------------------------------------------------------------------- */
 
+static struct hub_user *by_key(struct table_link *link)
+{
+    return link ? container_of(link, struct hub_user, by_key) : NULL;
+}
+
 struct hub_user *people_find_user(struct people *people, const char *key, size_t len)
 {
-    struct hub_user *user;
-    HASH_FIND(hh, people->users_by_key, key, (unsigned)len, user);
-    return user;
+    return by_key(table_find(&people->users_by_key, key, len));
+}
+
+struct hub_user *people_first_user(struct people *people)
+{
+    return by_key(table_first(&people->users_by_key));
+}
+
+struct hub_user *people_next_user(struct people *people, const struct hub_user *user)
+{
+    return by_key(table_next(&people->users_by_key, &user->by_key));
 }
 
 struct hub_user *people_get_user(struct people *people, const char *key, size_t len,
@@ -62,27 +44,26 @@ struct hub_user *people_get_user(struct people *people, const char *key, size_t 
     if (user)
         return user;
     user = calloc(1, sizeof(*user) + len + 1);
-    if (!user || !numbered_add(&people->users, user, &user->number)) {
+    if (!user || numbered_add(&people->users, user, &user->number) != 0) {
         free(user);
         return NULL;
     }
     memcpy(user->key, key, len);
-    user->key_len = (uint16_t)len;
     user->realm_len = (uint16_t)realm_len;
-    HASH_ADD_KEYPTR(hh, people->users_by_key, user->key, (unsigned)len, user);
+    user->by_key.key = user->key;
+    user->by_key.key_len = (uint32_t)len;
+    table_add(&people->users_by_key, &user->by_key);
     return user;
 }
-
-static void untie(struct people *people, struct hub_user *user);
 
 void people_remove_user(struct people *people, struct hub_user *user)
 {
     assert(user->session_count == 0 && !user->load);
     while (user->link_count)
         people_unlink(people, user, people_room(people, user->links[user->link_count - 1]));
-    untie(people, user);
+    people_untie(people, user);
     free(user->links);
-    HASH_DEL(people->users_by_key, user);
+    table_remove(&people->users_by_key, &user->by_key);
     numbered_remove(&people->users, user->number);
     free(user);
 }
@@ -112,13 +93,11 @@ struct hub_room *people_get_room(struct people *people, const char *realm, struc
 {
     char key[KEY_BYTES_MAX];
     struct hub_room *room = people_find_room(people, realm, name);
-    if (room) {
-        people_count_room(people, room, members, at, quiet_limit);
+    if (room)
         return room;
-    }
     size_t len = key_make(key, realm, name);
     room = calloc(1, sizeof(*room) + len);
-    if (!room || !numbered_add(&people->rooms, room, &room->number)) {
+    if (!room || numbered_add(&people->rooms, room, &room->number) != 0) {
         free(room);
         return NULL;
     }
@@ -127,6 +106,11 @@ struct hub_room *people_get_room(struct people *people, const char *realm, struc
     room->members_at = at;
     room->seated = quiet_limit == 0 || members <= 2 * quiet_limit;
     HASH_ADD_KEYPTR(hh, people->rooms_by_key, room->key, (unsigned)len, room);
+    if (!map_added(&room->hh)) {
+        numbered_remove(&people->rooms, room->number);
+        free(room);
+        return NULL;
+    }
     return room;
 }
 
@@ -134,8 +118,11 @@ void people_drop_room(struct people *people, struct hub_room *room)
 {
     if (room->links)
         return;
+    hush_remove(&room->hush);
+    people->known_sum -= room->known_count;
     HASH_DEL(people->rooms_by_key, room);
     numbered_remove(&people->rooms, room->number);
+    free(room->known);
     free(room->seats);
     free(room);
 }
@@ -175,12 +162,68 @@ static bool seat_add(struct hub_room *room, uint32_t user)
     return true;
 }
 
-static void seat_remove(struct hub_room *room, uint32_t user)
+static uint32_t seat_find(const struct hub_room *room, uint32_t user)
 {
     uint32_t seat = 0;
-    while (room->seats[seat] != user)
+    while (seat < room->seat_count && room->seats[seat] != user)
         seat++;
-    room->seats[seat] = room->seats[--room->seat_count];
+    return seat;
+}
+
+/* Somebody may take the user for shown: it is kept. */
+static void known_keep(struct people *people, struct hub_room *room, uint32_t seat)
+{
+    struct hub_known *known = &room->known[seat];
+    people_user(people, room->seats[seat])->known_in += !known->kept;
+    known->kept = true;
+}
+
+static void known_remove(struct people *people, struct hub_room *room, uint32_t seat)
+{
+    struct hub_user *user = people_user(people, room->seats[seat]);
+    user->known_in -= room->known[seat].kept;
+    room->known_count--;
+    people->known_sum--;
+    memmove(&room->known[seat], &room->known[seat + 1],
+            (room->known_count - seat) * sizeof(*room->known));
+}
+
+/* Places for notes of so many seats in all, from the first. False: above the bound, or no memory.
+ */
+static bool known_reserve(struct people *people, struct hub_room *room, uint32_t count)
+{
+    struct hub_known *known;
+    if (count - room->known_count > PRESENCE_KNOWN_MAX - people->known_sum)
+        return false;
+    known = realloc(room->known, count * sizeof(*known));
+    if (!known)
+        return false;
+    room->known = known;
+    people->known_sum += count - room->known_count;
+    room->known_count = count;
+    return true;
+}
+
+/* Somebody has taken the last seat, of whom the others know nothing yet. */
+static void known_add(struct people *people, struct hub_room *room)
+{
+    if (room->hush.state != HUSH_OFF && room->known_count == room->seat_count - 1 &&
+        known_reserve(people, room, room->seat_count))
+        room->known[room->known_count - 1] = (struct hub_known){.status = PRESENCE_NONE};
+}
+
+/* The others keep their order, by which they are introduced. */
+static void seat_remove(struct people *people, struct hub_room *room, uint32_t user)
+{
+    uint32_t seat = seat_find(room, user);
+    assert(seat < room->seat_count);
+    if (seat < room->known_count)
+        known_remove(people, room, seat);
+    if (seat < room->introduced)
+        room->introduced--;
+    room->seat_count--;
+    memmove(&room->seats[seat], &room->seats[seat + 1],
+            (room->seat_count - seat) * sizeof(*room->seats));
 }
 
 int people_link(struct people *people, struct hub_user *user, struct hub_room *room)
@@ -192,6 +235,8 @@ int people_link(struct people *people, struct hub_user *user, struct hub_room *r
     user->links = links;
     if (room->seated && !seat_add(room, user->number))
         return ERR_MEMORY;
+    if (room->seated)
+        known_add(people, room);
     uint32_t index = link_index(user, room->number);
     memmove(&links[index + 1], &links[index], (user->link_count - index) * sizeof(*links));
     links[index] = room->number;
@@ -211,7 +256,7 @@ static void links_remove(struct hub_user *user, const struct hub_room *room)
 void people_unlink(struct people *people, struct hub_user *user, struct hub_room *room)
 {
     if (room->seated)
-        seat_remove(room, user->number);
+        seat_remove(people, room, user->number);
     links_remove(user, room);
     room->links--;
     people_drop_room(people, room);
@@ -219,14 +264,13 @@ void people_unlink(struct people *people, struct hub_user *user, struct hub_room
 
 void people_delete_room(struct people *people, struct hub_room *room)
 {
-    struct hub_user *user, *next;
+    assert(!room->known_count);
     for (uint32_t i = 0; i < room->seat_count; i++)
         links_remove(people_user(people, room->seats[i]), room);
-    if (!room->seated) {
-        HASH_ITER(hh, people->users_by_key, user, next) {
-            if (people_is_linked(user, room))
-                links_remove(user, room);
-        }
+    struct hub_user *user = room->seated ? NULL : people_first_user(people);
+    for (; user; user = people_next_user(people, user)) {
+        if (people_is_linked(user, room))
+            links_remove(user, room);
     }
     room->links = 0;
     people_drop_room(people, room);
@@ -234,23 +278,29 @@ void people_delete_room(struct people *people, struct hub_room *room)
 
 static void seats_drop(struct hub_room *room)
 {
+    assert(!room->known_count);
     free(room->seats);
     room->seats = NULL;
-    room->seat_count = room->seat_size = 0;
+    room->seat_count = room->seat_size = room->introduced = 0;
     room->seated = false;
 }
 
 /* A seat for each user that is in it; without memory it goes on without seats. */
 static void seats_find(struct people *people, struct hub_room *room)
 {
-    struct hub_user *user, *next;
+    struct hub_user *user = people_first_user(people);
     room->seated = true;
-    HASH_ITER(hh, people->users_by_key, user, next)
-    {
-        if (people_is_linked(user, room) && !seat_add(room, user->number)) {
+    for (; user; user = people_next_user(people, user)) {
+        if (!people_is_linked(user, room))
+            continue;
+        if (!seat_add(room, user->number)) {
+            /* All of them are of those who came later: nobody is kept for them. */
+            people->known_sum -= room->known_count;
+            room->known_count = 0;
             seats_drop(room);
-            break;
+            return;
         }
+        known_add(people, room);
     }
 }
 
@@ -267,6 +317,69 @@ void people_count_room(struct people *people, struct hub_room *room, int64_t mem
         seats_find(people, room);
 }
 
+/* -- hushes -------------------------------------------------------------------------------- */
+
+bool people_is_introduced(const struct hub_room *room, const struct hub_user *user)
+{
+    return room->introduced > 0 && (room->introduced == room->seat_count ||
+                                    seat_find(room, user->number) < room->introduced);
+}
+
+struct hub_known *people_find_known(const struct hub_room *room, const struct hub_user *user)
+{
+    if (!room->known_count)
+        return NULL;
+    uint32_t seat = seat_find(room, user->number);
+    return seat < room->known_count ? &room->known[seat] : NULL;
+}
+
+void people_hush_room(struct people *people, struct hub_room *room)
+{
+    uint32_t count = room->introduced;
+    assert(!room->known_count);
+    room->introduced = 0;
+    room->hushed = ++people->moment;
+    if (count == 0 || !known_reserve(people, room, count))
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        struct hub_user *user = people_user(people, room->seats[i]);
+        room->known[i] = (struct hub_known){
+            .activity = presence_told_activity(&user->presence),
+            .status = (uint8_t)hub_user_status(user),
+        };
+        if (hub_user_is_shown(user))
+            known_keep(people, room, i);
+    }
+}
+
+void people_doubt(struct people *people, struct hub_user *user, const struct hub_room *left)
+{
+    people->moment++;
+    for (uint32_t i = 0; i < user->link_count; i++) {
+        struct hub_room *room = people_room(people, user->links[i]);
+        if (room == left || !people_find_known(room, user))
+            continue;
+        for (uint32_t k = 0; k < room->known_count; k++) {
+            const struct hub_user *other = people_user(people, room->seats[k]);
+            if (other == user)
+                room->known[k].doubted = people->moment;
+            if (other == user || (left && people_is_linked(other, left)))
+                known_keep(people, room, k);
+        }
+    }
+}
+
+struct hub_user *people_forget_known(struct people *people, struct hub_room *room)
+{
+    if (!room->known_count) {
+        free(room->known);
+        room->known = NULL;
+        return NULL;
+    }
+    known_remove(people, room, room->known_count - 1);
+    return people_user(people, room->seats[room->known_count]);
+}
+
 bool people_share_room(const struct hub_user *a, const struct hub_user *b)
 {
     uint32_t i = 0, k = 0;
@@ -278,97 +391,4 @@ bool people_share_room(const struct hub_user *a, const struct hub_user *b)
         k += of_b <= of_a;
     }
     return false;
-}
-
-/* -- ties ---------------------------------------------------------------------------------- */
-
-static struct hub_target *get_target(struct people *people, const char *key, size_t len)
-{
-    struct hub_target *target;
-    HASH_FIND(hh, people->targets, key, (unsigned)len, target);
-    if (target)
-        return target;
-    target = calloc(1, sizeof(*target) + len);
-    if (!target)
-        return NULL;
-    memcpy(target->key, key, len);
-    HASH_ADD_KEYPTR(hh, people->targets, target->key, (unsigned)len, target);
-    return target;
-}
-
-static void drop_target(struct people *people, struct hub_target *target)
-{
-    if (target->count)
-        return;
-    HASH_DEL(people->targets, target);
-    free(target->subscribers);
-    free(target);
-}
-
-static bool subscriber_add(struct hub_target *target, uint32_t user)
-{
-    if (target->count == target->size) {
-        uint32_t size = target->size + target->size / 2 + 2;
-        uint32_t *subscribers = realloc(target->subscribers, size * sizeof(*subscribers));
-        if (!subscribers)
-            return false;
-        target->subscribers = subscribers;
-        target->size = size;
-    }
-    target->subscribers[target->count++] = user;
-    return true;
-}
-
-static struct hub_tie *find_tie(struct hub_user *user, const struct hub_target *target)
-{
-    struct hub_tie *tie = user->ties;
-    while (tie->target != target)
-        tie++;
-    return tie;
-}
-
-static void untie(struct people *people, struct hub_user *user)
-{
-    for (uint32_t i = 0; i < user->tie_count; i++) {
-        struct hub_tie tie = user->ties[i];
-        uint32_t last = tie.target->subscribers[--tie.target->count];
-        if (tie.at < tie.target->count) {
-            tie.target->subscribers[tie.at] = last;
-            find_tie(people_user(people, last), tie.target)->at = tie.at;
-        }
-        drop_target(people, tie.target);
-    }
-    free(user->ties);
-    user->ties = NULL;
-    user->tie_count = 0;
-}
-
-int people_tie(struct people *people, struct hub_user *user, const struct span *targets, int count)
-{
-    char key[KEY_BYTES_MAX];
-    untie(people, user);
-    if (count == 0)
-        return 0;
-    user->ties = calloc((size_t)count, sizeof(*user->ties));
-    if (!user->ties)
-        return ERR_MEMORY;
-    for (int i = 0; i < count; i++) {
-        size_t len = key_make(key, user->key, targets[i]);
-        struct hub_target *target = get_target(people, key, len);
-        if (!target)
-            return ERR_MEMORY;
-        if (!subscriber_add(target, user->number)) {
-            drop_target(people, target);
-            return ERR_MEMORY;
-        }
-        user->ties[user->tie_count++] = (struct hub_tie){target, target->count - 1};
-    }
-    return 0;
-}
-
-struct hub_target *people_find_target(struct people *people, const struct hub_user *user)
-{
-    struct hub_target *target;
-    HASH_FIND(hh, people->targets, user->key, user->key_len, target);
-    return target;
 }

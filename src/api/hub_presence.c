@@ -10,17 +10,17 @@
 /* While somebody lingers. */
 #define LINGER_TICK_MS 100
 
-static bool is_quiet(const struct hub *hub, const struct hub_room *room)
-{
-    return settings_is_quiet(hub->settings, room->members);
-}
-
 static struct hub_user *user_of(struct presence_user *presence)
 {
     return container_of(presence, struct hub_user, presence);
 }
 
 /* -- telling ------------------------------------------------------------------------------- */
+
+bool hub_presence_hears(const struct session *session)
+{
+    return session->watches > 0 && session->counted && session->shows != SESSION_SHOWS_NONE;
+}
 
 /* Those sessions of `to` that hear of somebody for this reason: a room in common, or a
  * subscription. With both, all that want presence. Returns how many. */
@@ -31,9 +31,7 @@ static int64_t tell_user(struct hub *hub, struct hub_user *to, struct frame *fra
     if (!frame)
         return 0;
     for (struct session *at = to->oldest; at; at = at->next) {
-        if (!at->counted || at->shows == SESSION_SHOWS_NONE)
-            continue;
-        if (at->shows == SESSION_SHOWS_ROOMS ? by_room || by_tie : by_tie) {
+        if (hub_presence_hears(at) && (by_tie || (by_room && at->shows == SESSION_SHOWS_ROOMS))) {
             hub_tell(hub, at, frame);
             count++;
         }
@@ -43,8 +41,7 @@ static int64_t tell_user(struct hub *hub, struct hub_user *to, struct frame *fra
 
 static bool may_see(const struct hub *hub, const struct hub_user *a, const struct hub_user *b)
 {
-    return hub->settings->presence_visible == PRESENCE_VISIBLE_REALM ||
-           people_share_room(a, b);
+    return hub->settings->presence_visible == PRESENCE_VISIBLE_REALM || people_share_room(a, b);
 }
 
 /* Everyone in a room of his, once, by his stamp. */
@@ -54,9 +51,9 @@ static int64_t tell_rooms(struct hub *hub, struct hub_user *user, struct frame *
     int64_t count = 0;
     for (uint32_t i = 0; i < user->link_count; i++) {
         const struct hub_room *room = people_room(&hub->people, user->links[i]);
-        if (is_quiet(hub, room))
+        if (!people_is_introduced(room, user))
             continue;
-        for (uint32_t k = 0; k < room->seat_count; k++) {
+        for (uint32_t k = 0; k < room->introduced; k++) {
             struct hub_user *to = people_user(&hub->people, room->seats[k]);
             count++;
             if (to->stamp == stamp)
@@ -80,7 +77,7 @@ static int64_t tell_subscribers(struct hub *hub, struct hub_user *user, struct f
             continue;
         for (struct session *at = to->oldest; at; at = at->next) {
             bool told = at->shows == SESSION_SHOWS_ROOMS && to->stamp == stamp;
-            if (!at->counted || at->shows == SESSION_SHOWS_NONE || told)
+            if (!hub_presence_hears(at) || told)
                 continue;
             if (to->stamp != stamp && !may_see(hub, to, user))
                 break;
@@ -158,7 +155,8 @@ static void tell_all_shown(struct hub *hub, struct session *session)
     struct people *people = &hub->people;
     struct hub_user *user = session->of;
     int left = PRESENCE_SNAPSHOT_MAX;
-    user->stamp = ++people->stamp;
+    people->stamp++;
+    tell_shown(hub, session, user, &left);
     for (uint32_t i = 0; i < user->tie_count; i++) {
         struct hub_user *target =
             people_find_user(people, user->ties[i].target->key, user->ties[i].target->hh.keylen);
@@ -169,7 +167,9 @@ static void tell_all_shown(struct hub *hub, struct session *session)
         return;
     for (uint32_t i = 0; i < user->link_count; i++) {
         const struct hub_room *room = people_room(people, user->links[i]);
-        for (uint32_t k = 0; k < room->seat_count && !is_quiet(hub, room) && left > 0; k++)
+        if (!people_is_introduced(room, user))
+            continue;
+        for (uint32_t k = 0; k < room->introduced && left > 0; k++)
             tell_shown(hub, session, people_user(people, room->seats[k]), &left);
     }
 }
@@ -178,164 +178,110 @@ static void snapshot(struct hub *hub, struct session *session)
 {
     if (!session->of || !session->counted || session->shows == SESSION_SHOWS_NONE)
         return;
-    if (session->of->loaded)
-        tell_all_shown(hub, session);
-    else
-        session->snapshot_wanted = true;
+    session->snapshot_wanted = !session->of->loaded;
+    if (session->snapshot_wanted)
+        return;
+    tell_all_shown(hub, session);
+    session->watches = ++hub->people.moment;
 }
 
 struct watch {
     struct letter letter;
-    struct hub *hub;
     struct session *session;
 };
 
 static void read_watch(struct letter *letter)
 {
     struct watch *watch = container_of(letter, struct watch, letter);
-    snapshot(watch->hub, watch->session);
+    struct hub *hub = watch->session->home->hub;
+    snapshot(hub, watch->session);
     /* What follows to this session, by other ways, is to come after it. */
-    hub_tell_post(watch->hub);
+    hub_tell_post(hub);
     free(watch);
 }
 
-bool hub_watch(struct hub *hub, struct session *session)
+bool hub_watch(struct session *session)
 {
     struct watch *watch = malloc(sizeof(*watch));
     if (!watch)
         return false;
-    *watch = (struct watch){.letter.on_read = read_watch, .hub = hub, .session = session};
-    hub_post(hub, &watch->letter);
+    *watch = (struct watch){.letter.on_read = read_watch, .session = session};
+    hub_post(session->home->hub, &watch->letter);
     return true;
 }
 
-/* -- rooms --------------------------------------------------------------------------------- */
-
-/* Do they share a room, other than `but`, in which presence is told? */
-static bool are_people(const struct hub *hub, const struct hub_user *a, const struct hub_user *b,
-                       const struct hub_room *but)
-{
-    uint32_t i = 0, k = 0;
-    while (i < a->link_count && k < b->link_count) {
-        uint32_t of_a = a->links[i], of_b = b->links[k];
-        if (of_a == of_b && of_a != but->number && !is_quiet(hub, people_room(&hub->people, of_a)))
-            return true;
-        i += of_a <= of_b;
-        k += of_b <= of_a;
-    }
-    return false;
-}
-
-/* They have become people of each other by this room. */
-static void introduce(struct hub *hub, struct hub_user *a, struct hub_user *b,
-                      const struct hub_room *room)
-{
-    if (a == b || (!hub_user_is_shown(a) && !hub_user_is_shown(b)) || are_people(hub, a, b, room))
-        return;
-    if (hub_user_is_shown(a))
-        tell_user(hub, b, hub_presence_frame(hub, a), true, false);
-    if (hub_user_is_shown(b))
-        tell_user(hub, a, hub_presence_frame(hub, b), true, false);
-}
-
-static void introduce_to_room(struct hub *hub, struct hub_user *user, const struct hub_room *room)
-{
-    for (uint32_t i = 0; i < room->seat_count && !is_quiet(hub, room); i++)
-        introduce(hub, user, people_user(&hub->people, room->seats[i]), room);
-}
-
-void hub_room_count(struct hub *hub, struct hub_room *room, int64_t members, struct event_id at)
-{
-    bool was_quiet = is_quiet(hub, room);
-    people_count_room(&hub->people, room, members, at, hub->settings->rooms_quiet_limit);
-    if (!was_quiet || is_quiet(hub, room))
-        return;
-    for (uint32_t i = 0; i < room->seat_count; i++) {
-        for (uint32_t k = 0; k < i; k++)
-            introduce(hub, people_user(&hub->people, room->seats[i]),
-                      people_user(&hub->people, room->seats[k]), room);
-    }
-}
-
-int hub_room_enter(struct hub *hub, struct hub_user *user, struct hub_room *room)
-{
-    if (people_is_linked(user, room))
-        return 0;
-    int err = people_link(&hub->people, user, room);
-    if (err)
-        return err;
-    room->online += user->counted_online;
-    if (user->counted_online)
-        hub_stats_online(hub, room);
-    if (user->loaded)
-        introduce_to_room(hub, user, room);
-    return 0;
-}
-
-void hub_room_leave(struct hub *hub, struct hub_user *user, struct hub_room *room)
-{
-    room->online -= user->counted_online;
-    if (user->counted_online)
-        hub_stats_online(hub, room);
-    people_unlink(&hub->people, user, room);
-}
-
-/* The room of the frame, if anybody here is in it. */
-static struct hub_room *room_of(struct hub *hub, const struct frame *frame)
-{
-    struct hub_room *room = people_find_room(&hub->people, frame->realm, span_text(frame->room));
-    if (room && frame->type != EVENT_ROOM_DELETED)
-        hub_room_count(hub, room, frame->members, frame->id);
-    return room;
-}
+/* -- news ---------------------------------------------------------------------------------- */
 
 static void on_joined(struct hub *hub, struct hub_user *user, const struct frame *frame)
 {
     struct hub_room *room =
-        people_get_room(&hub->people, frame->realm, span_text(frame->room), frame->members,
-                        frame->id, hub->settings->rooms_quiet_limit);
+        hub_room_get(hub, frame->realm, span_text(frame->room), frame->members, frame->id);
     int err = room ? hub_room_enter(hub, user, room) : ERR_MEMORY;
     if (room)
         people_drop_room(&hub->people, room);
     if (err)
-        hub_load_start(hub, user);
+        hub_load_all(hub, user);
 }
 
-static void on_frame(struct hub *hub, const struct frame *frame)
+static void on_left(struct hub *hub, struct hub_user *user, const struct frame *frame)
 {
-    if (frame->type == EVENT_NEW_MESSAGE)
-        return;
-    bool leaves = frame->type == EVENT_USER_LEFT;
-    struct hub_user *user = NULL;
-    if (frame->user && frame->type != EVENT_ROOM_DELETED)
-        user = hub_user_find(hub, span_text(frame->realm), span_text(frame->user));
-    if (user && user->load)
-        hub_load_again(user);
-    struct hub_room *room =
-        leaves ? people_find_room(&hub->people, frame->realm, span_text(frame->room))
-               : room_of(hub, frame);
-    if (frame->type == EVENT_ROOM_DELETED) {
-        if (room)
-            people_delete_room(&hub->people, room);
-        return;
-    }
-    if (user && user->loaded && !leaves)
-        on_joined(hub, user, frame);
-    if (leaves && user && room && people_is_linked(user, room))
+    struct hub_room *room = people_find_room(&hub->people, frame->realm, span_text(frame->room));
+    if (room && people_is_linked(user, room))
         hub_room_leave(hub, user, room);
-    if (leaves)
-        room_of(hub, frame);
+}
+
+static void on_deleted(struct hub *hub, struct frame *frame)
+{
+    struct hub_room *room = people_find_room(&hub->people, frame->realm, span_text(frame->room));
+    hub_load_on_deleted(hub, frame);
+    if (room)
+        hub_room_delete(hub, room);
+}
+
+static void count_members(struct hub *hub, const struct frame *frame)
+{
+    struct hub_room *room = people_find_room(&hub->people, frame->realm, span_text(frame->room));
+    if (!room)
+        return;
+    hub_room_count(hub, room, frame->members, frame->id);
+    people_drop_room(&hub->people, room);
+}
+
+static void on_moved(struct hub *hub, const struct frame *frame)
+{
+    struct hub_user *user = NULL;
+    if (frame->user)
+        user = hub_user_find(hub, span_text(frame->realm), span_text(frame->user));
+    if (user) {
+        user->pins++;
+        hub_load_on_moved(user);
+    }
+    /* Who leaves is not introduced to those who stay, and who comes is to none but those. */
+    if (user && frame->type == EVENT_USER_LEFT)
+        on_left(hub, user, frame);
+    count_members(hub, frame);
+    if (user && user->loaded && frame->type == EVENT_USER_JOINED)
+        on_joined(hub, user, frame);
+    if (user) {
+        user->pins--;
+        hub_user_release(hub, user);
+    }
+}
+
+static void on_frame(struct hub *hub, struct frame *frame)
+{
+    if (frame->type == EVENT_ROOM_DELETED)
+        on_deleted(hub, frame);
+    else if (frame->type == EVENT_USER_JOINED || frame->type == EVENT_USER_LEFT)
+        on_moved(hub, frame);
 }
 
 static void on_lost(struct hub *hub)
 {
-    struct hub_user *user, *next;
-    HASH_ITER(hh, hub->people.users_by_key, user, next)
-    {
-        if (user->load)
-            hub_load_again(user);
-        else if (user->loaded)
-            hub_load_start(hub, user);
+    struct hub_user *user = people_first_user(&hub->people);
+    for (; user; user = people_next_user(&hub->people, user)) {
+        if (user->load || user->loaded)
+            hub_load_all(hub, user);
     }
 }
 
@@ -354,17 +300,15 @@ void hub_presence_open(struct hub *hub, struct session *session)
     if (session->of->loaded)
         enter(hub, session);
     else if (!session->of->load)
-        hub_load_start(hub, session->of);
+        hub_load_all(hub, session->of);
 }
 
 void hub_presence_loaded(struct hub *hub, struct hub_user *user)
 {
     for (struct session *at = user->oldest; at; at = at->next) {
         enter(hub, at);
-        if (at->snapshot_wanted) {
-            at->snapshot_wanted = false;
+        if (at->snapshot_wanted)
             snapshot(hub, at);
-        }
     }
 }
 
@@ -383,8 +327,8 @@ void hub_presence_close(struct hub *hub, struct session *session, bool logged_ou
 
 void hub_presence_introduce(struct hub *hub, struct hub_user *user, struct hub_user *target)
 {
-    if (hub_user_is_shown(target) && may_see(hub, user, target))
-        tell_user(hub, user, hub_presence_frame(hub, target), false, true);
+    if (may_see(hub, user, target))
+        hub_hush_tie(hub, user, target);
 }
 
 /* -- life ---------------------------------------------------------------------------------- */
@@ -398,10 +342,13 @@ void hub_presence_turn(struct hub *hub)
         presence_flush(presence, hub->now_ms, clock_wall_ms(), FLUSH_TELLINGS_MAX);
         due_ms = presence_flush_in(presence, hub->now_ms);
     }
+    int64_t hush_due_ms = hub_hush_turn(hub);
     hub_tell_post(hub);
     hub_seen_turn(hub);
     if (due_ms >= 0)
         hub_presence_wake(hub, due_ms);
+    if (hush_due_ms >= 0)
+        hub_presence_wake(hub, hush_due_ms);
     if (presence->lingering > 0)
         hub_presence_wake(hub, LINGER_TICK_MS);
 }
@@ -421,6 +368,7 @@ static void on_due(struct hub *hub, struct hub_timer *timer)
 void hub_presence_init(struct hub *hub)
 {
     presence_init(&hub->presence, &ops, hub->settings->presence_grace_ms, FOLD_MS, hub->now_ms);
+    hub_hush_init(hub);
     hub->presence_listener = (struct hub_listener){.on_frame = on_frame, .on_lost = on_lost};
     hub_listen(hub, &hub->presence_listener);
     hub->presence_timer.on_due = on_due;
@@ -429,10 +377,14 @@ void hub_presence_init(struct hub *hub)
 
 void hub_presence_fini(struct hub *hub)
 {
-    struct hub_user *user, *next;
+    struct hub_user *next = people_first_user(&hub->people);
     hub_presence_frames_drop(hub, NULL);
+    hub_loads_fini(hub);
     hub_seen_fini(hub);
-    HASH_ITER(hh, hub->people.users_by_key, user, next)
-    hub_user_free(hub, user);
+    while (next) {
+        struct hub_user *user = next;
+        next = people_next_user(&hub->people, user);
+        hub_user_free(hub, user);
+    }
     people_fini(&hub->people);
 }

@@ -46,12 +46,17 @@ static struct hub_user *find_loading(struct hub *hub, const struct presence_call
     return NULL;
 }
 
-static int report(struct hub *hub, const struct presence_call *call)
+static struct session *find_session(struct hub *hub, const struct presence_call *call)
 {
     char key[SESSION_KEY_BYTES_MAX];
     uint32_t user_len;
     uint32_t len = session_key_make(key, call->realm, call->user, call->name, &user_len);
-    struct session *session = hub_session_find(hub, key, len);
+    return hub_session_find(hub, key, len);
+}
+
+static int report(struct hub *hub, const struct presence_call *call)
+{
+    struct session *session = find_session(hub, call);
     if (!session)
         return ERR_NOT_FOUND;
     /* A quiet one shows nothing. */
@@ -80,10 +85,7 @@ static bool reload(struct hub *hub, struct presence_call *call)
     struct hub_user *user = hub_user_find(hub, call->realm, call->user);
     if (!user)
         return false;
-    if (user->load)
-        hub_load_again(user);
-    else
-        hub_load_start(hub, user);
+    hub_load_choices(hub, user);
     if (user->load)
         hub_load_wait(user, call);
     return user->load;
@@ -92,6 +94,10 @@ static bool reload(struct hub *hub, struct presence_call *call)
 static void read_call(struct letter *letter)
 {
     struct presence_call *call = container_of(letter, struct presence_call, letter);
+    struct session *session =
+        call->action == PRESENCE_REPORT ? find_session(call->hub, call) : NULL;
+    if (session)
+        hub_session_use(call->hub, session);
     if (call->action != PRESENCE_RELOAD || !reload(call->hub, call))
         hub_presence_serve(call->hub, call);
 }

@@ -53,11 +53,9 @@ static struct frame *frame_make(const struct hub_user *user)
 
 static void drop_frame(struct hub *hub, uint32_t number)
 {
-    const struct numbered *users = &hub->people.users;
-    if (number >= users->end || ((uintptr_t)users->items[number] & 1))
-        return;
     struct hub_user *user = people_user(&hub->people, number);
-    user->frame = frame_unref(user->frame);
+    if (user)
+        user->frame = frame_unref(user->frame);
 }
 
 void hub_presence_frames_drop(struct hub *hub, struct hub_timer *timer)

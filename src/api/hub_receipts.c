@@ -18,7 +18,7 @@ struct lookup {
     struct receipt *receipt; /* owned */
 };
 
-static void tell_due(struct hub *hub);
+static void go_on(struct hub *hub);
 
 /* Without memory it is not told: the marker is told again after a resume. */
 static void tell(const struct lookup *lookup, const struct read_receipt *receipt, bool own_only)
@@ -64,7 +64,7 @@ static void on_read(struct letter *letter)
     journal_read_fini(&lookup->read);
     free(lookup->receipt);
     free(lookup);
-    tell_due(hub);
+    go_on(hub);
 }
 
 /* Takes the receipt over. */
@@ -113,9 +113,29 @@ static void tell_due(struct hub *hub)
         hub_timer_set(hub, &hub->receipts_timer, wait_ms);
 }
 
-static void on_due(struct hub *hub, struct hub_timer *timer)
+static void read_flushed(struct letter *letter)
+{
+    struct hub_flush *flush = container_of(letter, struct hub_flush, letter);
+    flush->on_done(flush);
+}
+
+/* Without the journal nothing is told any more. */
+static void go_on(struct hub *hub)
 {
     tell_due(hub);
+    if (hub->journal && (hub->receipts_read > 0 || hub->receipts.oldest))
+        return;
+    while (hub->flushes) {
+        struct hub_flush *flush = hub->flushes;
+        hub->flushes = flush->next;
+        flush->letter.on_read = read_flushed;
+        worker_post(flush->home, &flush->letter);
+    }
+}
+
+static void on_due(struct hub *hub, struct hub_timer *timer)
+{
+    go_on(hub);
 }
 
 /* -- from the workers ---------------------------------------------------------------------- */
@@ -145,7 +165,7 @@ static void read_note(struct letter *letter)
         receipts_add(&hub->receipts, receipt, hub->now_ms);
     }
     free(note);
-    tell_due(hub);
+    go_on(hub);
 }
 
 void hub_note_receipts(struct hub *hub, struct receipt *receipts)
@@ -159,6 +179,23 @@ void hub_note_receipts(struct hub *hub, struct receipt *receipts)
     note->hub = hub;
     note->receipts = receipts;
     hub_post(hub, &note->letter);
+}
+
+static void read_flush(struct letter *letter)
+{
+    struct hub_flush *flush = container_of(letter, struct hub_flush, letter);
+    struct hub *hub = flush->hub;
+    flush->next = hub->flushes;
+    hub->flushes = flush;
+    receipts_hurry(&hub->receipts, hub->now_ms);
+    go_on(hub);
+}
+
+void hub_flush_receipts(struct hub *hub, struct hub_flush *flush)
+{
+    flush->letter.on_read = read_flush;
+    flush->hub = hub;
+    hub_post(hub, &flush->letter);
 }
 
 void hub_receipts_init(struct hub *hub)

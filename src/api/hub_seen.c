@@ -97,10 +97,9 @@ void hub_seen_turn(struct hub *hub)
 
 void hub_seen_stop(struct hub *hub)
 {
-    struct hub_user *user, *next;
+    struct hub_user *user = people_first_user(&hub->people);
     int64_t wall_ms = clock_wall_ms();
-    HASH_ITER(hh, hub->people.users_by_key, user, next)
-    {
+    for (; user; user = people_next_user(&hub->people, user)) {
         bool here = user->presence.online || user->presence.away;
         if (here && user->presence.choice != PRESENCE_OFFLINE)
             user->presence.seen_ms = wall_ms;

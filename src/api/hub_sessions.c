@@ -36,8 +36,9 @@ uint32_t session_key_make(char out[SESSION_KEY_BYTES_MAX], struct span realm, st
     return (uint32_t)(at - out - 1);
 }
 
-int session_init(struct session *session, const struct session_ops *ops, struct worker *worker,
-                 const struct identity *identity, struct span name)
+int session_init(struct session *session, const struct session_ops *ops,
+                 const struct session_home *home, const struct identity *identity,
+                 struct span name)
 {
     char made[SESSION_KEY_BYTES_MAX];
     uint32_t user_len;
@@ -47,38 +48,44 @@ int session_init(struct session *session, const struct session_ops *ops, struct 
         return ERR_MEMORY;
     memcpy(key, made, len + 1);
     session->ops = ops;
-    session->worker = worker;
-    session->key = key;
-    session->user_len = user_len;
-    session->key_len = len;
+    session->home = home;
+    session->realm_len = (uint16_t)identity->realm.len;
+    session->user_len = (uint16_t)user_len;
     session->counted = !identity->guest;
-    session->realm = key;
-    session->user = key + identity->realm.len + 1;
-    session->name = key + user_len + 1;
+    session->by_key.key = key;
+    session->by_key.key_len = len;
+    session->by_name.key = key + user_len + 1;
+    session->by_name.key_len = (uint32_t)name.len;
     return 0;
 }
 
 void session_fini(struct session *session)
 {
-    free(session->key);
-    session->key = NULL;
+    free((char *)session->by_key.key);
+    session->by_key.key = session->by_name.key = NULL;
 }
 
 /* -- the tables, on the hub's thread ------------------------------------------------------ */
 
 static void read_end(struct letter *letter)
 {
-    struct session *session = container_of(letter, struct session, ending);
-    session->ops->on_end(session, session->end_code);
+    struct session *session = container_of(letter, struct session, opening);
+    static const char *const codes[] = {
+        [SESSION_REPLACED] = "replaced",
+        [SESSION_TOO_MANY] = "too_many_sessions",
+        [SESSION_LOGGED_OUT] = "logged_out",
+        [SESSION_WITHOUT_MEMORY] = "out_of_memory",
+    };
+    session->ops->on_end(session, codes[session->end]);
 }
 
-void hub_session_end(struct session *session, const char *code)
+void hub_session_end(struct session *session, enum session_end end)
 {
-    if (session->end_code)
+    if (session->end != SESSION_GOES_ON)
         return;
-    session->end_code = code;
-    session->ending.on_read = read_end;
-    worker_post(session->worker, &session->ending);
+    session->end = (uint8_t)end;
+    session->opening.on_read = read_end;
+    worker_post(session->home->worker, &session->opening);
 }
 
 static void user_remove(struct hub_user *user, struct session *session)
@@ -94,6 +101,7 @@ static void user_remove(struct hub_user *user, struct session *session)
     session->of = NULL;
     session->previous = session->next = NULL;
     user->session_count--;
+    user->counted_sessions -= session->counted;
 }
 
 static void user_add(struct hub_user *user, struct session *session)
@@ -106,6 +114,7 @@ static void user_add(struct hub_user *user, struct session *session)
         user->oldest = session;
     user->newest = session;
     user->session_count++;
+    user->counted_sessions += session->counted;
 }
 
 static void take_out(struct hub *hub, struct session *session, bool logged_out)
@@ -116,8 +125,8 @@ static void take_out(struct hub *hub, struct session *session, bool logged_out)
     user->pins++;
     hub_here_away(hub, session);
     hub_presence_close(hub, session, logged_out);
-    HASH_DEL(hub->sessions, session);
-    HASH_DELETE(by_name, hub->names, session);
+    table_remove(&hub->sessions, &session->by_key);
+    table_remove(&hub->names, &session->by_name);
     user_remove(user, session);
     user->pins--;
     hub_user_release(hub, user);
@@ -141,41 +150,62 @@ void hub_user_free(struct hub *hub, struct hub_user *user)
 
 void hub_user_release(struct hub *hub, struct hub_user *user)
 {
-    if (user->session_count == 0 && user->pins == 0 && !user->load &&
+    if (user->session_count == 0 && user->pins == 0 && user->known_in == 0 && !user->load &&
         presence_user_is_idle(&user->presence))
         hub_user_free(hub, user);
 }
 
 struct session *hub_session_find(struct hub *hub, const char *key, uint32_t len)
 {
-    struct session *session;
-    HASH_FIND(hh, hub->sessions, key, len, session);
-    return session;
+    struct table_link *link = table_find(&hub->sessions, key, len);
+    return link ? container_of(link, struct session, by_key) : NULL;
+}
+
+/* For one more that counts. */
+static void make_room(struct hub *hub, struct hub_user *user)
+{
+    int64_t sessions_max = hub->settings->limits_sessions;
+    if (sessions_max == 0 || user->counted_sessions < sessions_max)
+        return;
+    struct session *oldest = user->oldest;
+    while (!oldest->counted)
+        oldest = oldest->next;
+    hub_session_end(oldest, SESSION_TOO_MANY);
+    take_out(hub, oldest, false);
+}
+
+void hub_session_use(struct hub *hub, struct session *session)
+{
+    if (!session->unused || !session->of)
+        return;
+    make_room(hub, session->of);
+    session->unused = false;
+    session->counted = true;
+    session->of->counted_sessions++;
+    hub_presence_open(hub, session);
 }
 
 static void put_in(struct hub *hub, struct session *session)
 {
-    int64_t sessions_max = hub->settings->limits_sessions;
-    struct hub_user *user = people_get_user(&hub->people, session->key, session->user_len,
-                                            strlen(session->realm));
+    struct hub_user *user = people_get_user(&hub->people, session->by_key.key, session->user_len,
+                                            session->realm_len);
     if (!user) {
-        hub_session_end(session, "out_of_memory");
+        hub_session_end(session, SESSION_WITHOUT_MEMORY);
         return;
     }
     user->pins++;
-    struct session *older = hub_session_find(hub, session->key, session->key_len);
+    struct session *older =
+        hub_session_find(hub, session->by_key.key, session->by_key.key_len);
     if (older) {
-        hub_session_end(older, "replaced");
+        hub_session_end(older, SESSION_REPLACED);
         hub_presence_replace(older, session);
         take_out(hub, older, false);
     }
-    if (session->counted && sessions_max > 0 && user->session_count >= sessions_max) {
-        hub_session_end(user->oldest, "too_many_sessions");
-        take_out(hub, user->oldest, false);
-    }
+    if (session->counted)
+        make_room(hub, user);
     user_add(user, session);
-    HASH_ADD_KEYPTR(hh, hub->sessions, session->key, session->key_len, session);
-    HASH_ADD_KEYPTR(by_name, hub->names, session->name, (unsigned)strlen(session->name), session);
+    table_add(&hub->sessions, &session->by_key);
+    table_add(&hub->names, &session->by_name);
     user->pins--;
     hub_here_back(hub, session);
     hub_presence_open(hub, session);
@@ -184,7 +214,7 @@ static void put_in(struct hub *hub, struct session *session)
 static void read_open(struct letter *letter)
 {
     struct session *session = container_of(letter, struct session, opening);
-    put_in(session->hub, session);
+    put_in(session->home->hub, session);
 }
 
 static void read_closed(struct letter *letter)
@@ -196,10 +226,10 @@ static void read_closed(struct letter *letter)
 static void read_close(struct letter *letter)
 {
     struct session *session = container_of(letter, struct session, closing);
-    take_out(session->hub, session, false);
-    hub_tell_post(session->hub);
+    take_out(session->home->hub, session, false);
+    hub_tell_post(session->home->hub);
     letter->on_read = read_closed;
-    worker_post(session->worker, letter);
+    worker_post(session->home->worker, letter);
 }
 
 /* -- calls: home worker -> hub -> session's worker -> home worker -------------------------- */
@@ -238,21 +268,21 @@ static void read_call(struct letter *letter)
     struct session_call *call = container_of(letter, struct session_call, letter);
     struct session *session = session_find(call->hub, call);
     if (!session) {
-        struct session *of_another;
-        HASH_FIND(by_name, call->hub->names, call->name.data, (unsigned)call->name.len, of_another);
+        bool of_another = table_find(&call->hub->names, call->name.data, call->name.len) != NULL;
         call_answer(call, of_another ? ERR_NOT_ALLOWED : ERR_NOT_FOUND);
         return;
     }
     if (call->action == SESSION_END) {
-        hub_session_end(session, "logged_out");
+        hub_session_end(session, SESSION_LOGGED_OUT);
         hub_here_end(call->hub, session);
         take_out(call->hub, session, true);
         call_answer(call, 0);
         return;
     }
+    hub_session_use(call->hub, session);
     call->session = session;
     letter->on_read = read_call_renew;
-    worker_post(session->worker, letter);
+    worker_post(session->home->worker, letter);
 }
 
 bool hub_sessions_has(struct hub *hub, struct span realm, struct span user)
@@ -263,18 +293,38 @@ bool hub_sessions_has(struct hub *hub, struct span realm, struct span user)
 
 /* -- from the workers ---------------------------------------------------------------------- */
 
-void hub_open(struct hub *hub, struct session *session)
+void hub_open(struct session *session)
 {
-    session->hub = hub;
     session->opening.on_read = read_open;
-    hub_post(hub, &session->opening);
+    hub_post(session->home->hub, &session->opening);
 }
 
-void hub_close(struct hub *hub, struct session *session)
+void hub_close(struct session *session)
 {
-    assert(session->hub == hub);
     session->closing.on_read = read_close;
-    hub_post(hub, &session->closing);
+    hub_post(session->home->hub, &session->closing);
+}
+
+struct use {
+    struct letter letter;
+    struct session *session;
+};
+
+static void read_use(struct letter *letter)
+{
+    struct use *use = container_of(letter, struct use, letter);
+    hub_session_use(use->session->home->hub, use->session);
+    free(use);
+}
+
+bool hub_use(struct session *session)
+{
+    struct use *use = malloc(sizeof(*use));
+    if (!use)
+        return false;
+    *use = (struct use){.letter.on_read = read_use, .session = session};
+    hub_post(session->home->hub, &use->letter);
+    return true;
 }
 
 void hub_call(struct hub *hub, struct session_call *call)
@@ -286,7 +336,10 @@ void hub_call(struct hub *hub, struct session_call *call)
 
 void hub_sessions_fini(struct hub *hub)
 {
-    struct session *session, *next;
-    HASH_ITER(hh, hub->sessions, session, next)
-        take_out(hub, session, false);
+    struct table_link *next = table_first(&hub->sessions);
+    while (next) {
+        struct table_link *link = next;
+        next = table_next(&hub->sessions, link);
+        take_out(hub, container_of(link, struct session, by_key), false);
+    }
 }

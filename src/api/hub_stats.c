@@ -124,14 +124,14 @@ static void on_due(struct hub *hub, struct hub_timer *timer)
 
 /* -- what changes them -------------------------------------------------------------------- */
 
-static void on_frame(struct hub *hub, const struct frame *frame)
+static void on_frame(struct hub *hub, struct frame *frame)
 {
     struct span realm = span_text(frame->realm), room = span_text(frame->room);
-    if (frame->type == EVENT_NEW_MESSAGE)
-        return;
     if (frame->type == EVENT_ROOM_DELETED)
         room_stats_count(&hub->stats, realm, room, 0);
-    else if (settings_is_quiet(hub->settings, frame->members))
+    if (frame->type != EVENT_USER_JOINED && frame->type != EVENT_USER_LEFT)
+        return;
+    if (settings_is_quiet(hub->settings, frame->members))
         note(hub, realm, room, frame->members);
     else
         room_stats_count(&hub->stats, realm, room, frame->members);

@@ -43,13 +43,13 @@ static void post(struct hub *hub, int worker)
 
 static struct hub_tellings *tellings_for(struct hub *hub, struct session *session)
 {
-    int worker = worker_index(session->worker);
+    int worker = worker_index(session->home->worker);
     if (hub->tellings[worker] && hub->tellings[worker]->count == TELLINGS_OF_LETTER)
         post(hub, worker);
     if (!hub->tellings[worker]) {
         hub->tellings[worker] = malloc(sizeof(struct hub_tellings));
         if (hub->tellings[worker]) {
-            hub->tellings[worker]->worker = session->worker;
+            hub->tellings[worker]->worker = session->home->worker;
             hub->tellings[worker]->count = 0;
         }
     }
@@ -63,7 +63,7 @@ void hub_tell(struct hub *hub, struct session *session, struct frame *frame)
     struct hub_tellings *tellings = tellings_for(hub, session);
     if (!tellings) {
         /* It would go on with what is not so any more: it comes back instead. */
-        hub_session_end(session, "out_of_memory");
+        hub_session_end(session, SESSION_WITHOUT_MEMORY);
         return;
     }
     bool again = tellings->count > 0 && tellings->items[tellings->count - 1].frame == frame;

@@ -65,7 +65,7 @@ static void on_due(struct hub *hub, struct hub_timer *timer)
 
 /* -- what ends it ------------------------------------------------------------------------- */
 
-static void on_frame(struct hub *hub, const struct frame *frame)
+static void on_frame(struct hub *hub, struct frame *frame)
 {
     struct span realm = span_text(frame->realm), room = span_text(frame->room);
     switch ((enum event_type)frame->type) {
@@ -83,6 +83,8 @@ static void on_frame(struct hub *hub, const struct frame *frame)
         typing_stop_room(&hub->typing, realm, room, hub->now_ms);
         break;
     default:
+        if (frame->bars_user || frame->silences_user)
+            typing_stop(&hub->typing, realm, room, span_text(frame->user), hub->now_ms);
         break;
     }
     settle(hub);
@@ -105,16 +107,23 @@ void hub_typing_gone(struct hub *hub, struct span realm, struct span user)
 struct start {
     struct letter letter;
     struct hub *hub;
-    struct span realm, room, user; /* in `names` */
+    struct span realm, room, user; /* in `names`; the realm is ended by NUL */
     bool types;
     char names[];
 };
+
+/* It may have grown since the worker looked. */
+static bool is_in_large_room(struct hub *hub, const struct start *start)
+{
+    const struct hub_room *room = people_find_room(&hub->people, start->realm.data, start->room);
+    return room && settings_is_quiet(hub->settings, room->members);
+}
 
 static void read_start(struct letter *letter)
 {
     struct start *start = container_of(letter, struct start, letter);
     struct hub *hub = start->hub;
-    if (start->types)
+    if (start->types && !is_in_large_room(hub, start))
         typing_start(&hub->typing, start->realm, start->room, start->user, hub->now_ms);
     else
         typing_stop(&hub->typing, start->realm, start->room, start->user, hub->now_ms);
@@ -135,16 +144,17 @@ void hub_typing_set(struct hub *hub, struct span realm, struct span room, struct
 {
     if (!types && !hub_typing_is_on(hub))
         return;
-    struct start *start = malloc(sizeof(*start) + realm.len + room.len + user.len);
+    struct start *start = malloc(sizeof(*start) + realm.len + room.len + user.len + 1);
     if (!start)
         return;
     char *at = start->names;
     start->letter.on_read = read_start;
     start->hub = hub;
     start->types = types;
-    start->realm = place(&at, realm);
     start->room = place(&at, room);
     start->user = place(&at, user);
+    start->realm = place(&at, realm);
+    *at = 0;
     /* A message that is sent when this is answered ends it, though the hub has not read it yet. */
     hub_want_messages(hub, 1);
     hub_post(hub, &start->letter);

@@ -11,15 +11,19 @@
 
 /* -- to the hub ----------------------------------------------------------------------------- */
 
-static void on_gathered(struct worker_timer *timer)
+void markers_hand_over(struct desk *desk)
 {
-    struct desk *desk = container_of(timer, struct desk, sent_timer);
     struct receipt *all = NULL, *receipt;
     while ((receipt = receipts_take(&desk->sent, INT64_MAX))) {
         receipt->next = all;
         all = receipt;
     }
     hub_note_receipts(desk->app->hub, all);
+}
+
+static void on_gathered(struct worker_timer *timer)
+{
+    markers_hand_over(container_of(timer, struct desk, sent_timer));
 }
 
 void markers_init(struct desk *desk)

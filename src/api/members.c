@@ -1,5 +1,4 @@
 #include "api/errand.h"
-#include "api/query.h"
 #include "api/shapes.h"
 #include "base/err.h"
 #include "base/limits.h"
@@ -81,16 +80,8 @@ static void on_members(struct errand *errand)
 void members_get(struct request *request)
 {
     struct errand *errand = errand_new(request, request_parameter(request, 0), on_members);
-    if (!errand)
-        return;
-    struct query_reader reader = {.request = request};
-    errand->read.from = query_read_user(&reader, "from");
-    errand->read.limit =
-        (int)query_read_number(&reader, "limit", 1, MEMBERS_PAGE_MAX, MEMBERS_PAGE_MAX);
-    if (reader.err)
-        errand_refuse(errand, reader.err, reader.field);
-    else
-        errand_read(errand, READ_MEMBERS);
+    if (errand)
+        errand_read_users(errand, READ_MEMBERS, MEMBERS_PAGE_MAX);
 }
 
 /* --- changing it --------------------------------------------------------------------------- */

@@ -55,7 +55,7 @@ static void on_allowed(struct errand *errand)
         .room = command->room,
         .spared = command->spared,
         .spared_user = command->spared.data ? command->actor.user : command->spared,
-        .body = command->body,
+        .body = command->type_name.data ? command->body : command->outcome.body,
     };
     struct frame *frame;
     int err = frame_new(&spec, &frame);

@@ -9,20 +9,20 @@
 #include "api/ticket.h"
 #include "api/typing_snapshot.h"
 #include "base/err.h"
+#include "base/list.h"
 #include "base/metric.h"
 
 /* How long a poll waits for a page of the journal before it is answered with what is there. */
 #define PAGE_WAIT_MS 10000
 
 struct poll_session {
-    UT_hash_handle hh;         /* by session.key */
+    UT_hash_handle hh;         /* by the session's key */
     struct reader reader;
     struct ticket *ticket;     /* ref: the poll that waits; NULL: none */
     struct event_id answered;  /* cursor of the last answer */
     struct worker_timer wait;  /* until the waiting poll is answered empty */
     struct letter due;         /* something was queued: look after this turn's dispatch */
-    struct poll_session *loose_previous, *loose_next;
-    bool loose;                /* in the table's list of those that no user's limit holds */
+    struct link loose;         /* in the table's list of those that no user's limit holds */
     bool due_posted;
     bool opened;               /* the journal has answered */
     bool waiting;              /* the ticket was told to wait */
@@ -32,13 +32,16 @@ struct poll_session {
 
 struct poll_table {
     struct poll_session *sessions;
-    struct poll_session *loose_oldest, *loose_newest;
+    struct list loose; /* the one longest without a poll first */
     int loose_count;
 };
 
 struct poll_table *poll_table_new(void)
 {
-    return calloc(1, sizeof(struct poll_table));
+    struct poll_table *table = calloc(1, sizeof(*table));
+    if (table)
+        list_init(&table->loose);
+    return table;
 }
 
 struct poll_table *poll_table_free(struct poll_table *table)
@@ -248,22 +251,15 @@ static void on_wait_over(struct worker_timer *timer)
 
 /* -- the end ------------------------------------------------------------------------------ */
 
+static bool is_loose(const struct poll_session *session)
+{
+    return session->loose.next;
+}
+
 static void loose_remove(struct poll_session *session)
 {
-    struct poll_table *table = session->reader.desk->polls;
-    if (!session->loose)
-        return;
-    session->loose = false;
-    if (session->loose_previous)
-        session->loose_previous->loose_next = session->loose_next;
-    else
-        table->loose_oldest = session->loose_next;
-    if (session->loose_next)
-        session->loose_next->loose_previous = session->loose_previous;
-    else
-        table->loose_newest = session->loose_previous;
-    session->loose_previous = session->loose_next = NULL;
-    table->loose_count--;
+    session->reader.desk->polls->loose_count -= is_loose(session);
+    link_remove(&session->loose);
 }
 
 static void leave_table(struct poll_session *session)
@@ -408,33 +404,31 @@ static void loose_add(struct poll_session *session)
     struct poll_table *table = session->reader.desk->polls;
     loose_remove(session);
     if (table->loose_count == POLL_LOOSE_MAX)
-        session_end(table->loose_oldest);
-    session->loose = true;
-    session->loose_previous = table->loose_newest;
-    if (table->loose_newest)
-        table->loose_newest->loose_next = session;
-    else
-        table->loose_oldest = session;
-    table->loose_newest = session;
+        session_end(container_of(list_first(&table->loose), struct poll_session, loose));
+    list_append(&table->loose, &session->loose);
     table->loose_count++;
 }
 
 static struct poll_session *session_new(struct desk *desk, struct ticket *ticket)
 {
     struct poll_session *session = calloc(1, sizeof(*session));
-    if (!session)
-        return NULL;
-    session->reader.is_poll = true;
-    if (reader_init(&session->reader, &reader_ops, desk, ticket->identity,
-                    &ticket->params, span_text(ticket->name)) != 0) {
+    if (!session || reader_init(&session->reader, &reader_ops, desk, ticket->identity,
+                                &ticket->params, span_text(ticket->name)) != 0) {
         free(session);
         return NULL;
     }
+    session->reader.is_poll = true;
     session->reader.timer.on_due = on_idle;
     session->wait.on_due = on_wait_over;
-    HASH_ADD_KEYPTR(hh, desk->polls->sessions, session->reader.session.key,
-                    session->reader.session.key_len, session);
-    return session;
+    if (ticket->given)
+        session_set_unused(&session->reader.session);
+    HASH_ADD_KEYPTR(hh, desk->polls->sessions, session->reader.session.by_key.key,
+                    session->reader.session.by_key.key_len, session);
+    if (map_added(&session->hh))
+        return session;
+    session->ended = true;
+    reader_close(&session->reader);
+    return NULL;
 }
 
 /* Does the poll go on where the last answer ended? */
@@ -453,20 +447,20 @@ void poll_arrive(struct desk *desk, struct ticket *ticket)
         session_end(session);
         is_new = true;
     }
-    if (is_new) {
+    if (is_new)
         session = session_new(desk, ticket);
-        if (!session) {
-            ticket->err = ERR_BUSY;
-            ticket_answer(ticket);
-            return;
-        }
+    if (!session) {
+        ticket->err = ERR_BUSY;
+        ticket_answer(ticket);
+        return;
     }
-    if (ticket->given || ticket->identity->guest)
+    reader_register(&session->reader);
+    if (ticket->given || ticket->identity->guest) {
         loose_add(session);
-    else
+    } else if (is_loose(session)) {
         loose_remove(session);
-    if (!ticket->given)
-        reader_register(&session->reader);
+        reader_use(&session->reader);
+    }
     /* The newer poll wins. */
     answer_empty(session);
     session->ticket = ticket;
@@ -482,7 +476,7 @@ void poll_arrive(struct desk *desk, struct ticket *ticket)
         reader_reopen(&session->reader);
     session->opened = false;
     session->fresh = ticket->params.cursor_state == CURSOR_ABSENT;
-    if (reader_open(&session->reader, &ticket->params) != 0) {
+    if (reader_open(&session->reader, ticket->identity, &ticket->params) != 0) {
         answer_ticket(session, ERR_BUSY);
         session_end(session);
     }

@@ -361,16 +361,8 @@ static void on_members(struct errand *errand)
 void room_presence_get(struct request *request)
 {
     struct errand *errand = errand_new(request, request_parameter(request, 0), on_members);
-    if (!errand)
-        return;
-    struct query_reader reader = {.request = request};
-    errand->read.from = query_read_user(&reader, "from");
-    errand->read.limit =
-        (int)query_read_number(&reader, "limit", 1, PRESENCE_SNAPSHOT_MAX, PRESENCE_SNAPSHOT_MAX);
-    if (reader.err)
-        errand_refuse(errand, reader.err, reader.field);
-    else
-        errand_read(errand, READ_MEMBERS);
+    if (errand)
+        errand_read_users(errand, READ_MEMBERS, PRESENCE_SNAPSHOT_MAX);
 }
 
 /* -- subscriptions ------------------------------------------------------------------------- */

@@ -14,17 +14,16 @@ int reader_init(struct reader *reader, const struct reader_ops *ops, struct desk
                 struct identity *identity, const struct reader_params *params, struct span name)
 {
     char made[SESSION_NAME_BYTES];
-    reader->ops = ops;
     reader->subscriber.ops = &ops->subscriber;
     reader->desk = desk;
-    int err = session_init(&reader->session, &ops->session, desk->worker, identity,
+    int err = session_init(&reader->session, &ops->session, &desk->home, identity,
                            name.data ? name : session_name_make(made));
     if (err)
         return err;
     reader->session.quiet = params->quiet;
     reader->session.shows = params->shows;
-    reader->subscriber.session = reader->session.name;
-    reader->identity = identity_ref(identity);
+    reader->subscriber.session = session_name(&reader->session);
+    reader->expires_at_s = identity->expires_at_s;
     desk_add_reader(desk, reader);
     return 0;
 }
@@ -50,11 +49,11 @@ void reader_free_if_alone(struct reader *reader)
     subscriber_fini(&reader->subscriber);
     session_fini(&reader->session);
     reader_rooms_unref(reader->named);
-    told_clear(&reader->told);
+    reader->told = told_free(reader->told);
     free(reader->history);
     reader_drop_receipts(reader);
     identity_unref(reader->identity);
-    reader->ops->on_free(reader);
+    reader_ops_of(reader)->on_free(reader);
 }
 
 void reader_close(struct reader *reader)
@@ -64,9 +63,10 @@ void reader_close(struct reader *reader)
     reader->closed = true;
     worker_timer_remove(&reader->timer);
     hall_leave(&reader->subscriber, worker_now_ms(reader->desk->worker));
+    subscriber_fini(&reader->subscriber); /* nobody writes it any more */
     if (reader->in_hub) {
         reader->hub_closing = true;
-        hub_close(reader->desk->app->hub, &reader->session);
+        hub_close(&reader->session);
     }
     reader_free_if_alone(reader);
 }
@@ -83,8 +83,17 @@ void reader_register(struct reader *reader)
     if (reader->in_hub)
         return;
     reader->in_hub = true;
-    hub_open(reader->desk->app->hub, &reader->session);
+    hub_open(&reader->session);
     reader_watch(reader);
+}
+
+void reader_use(struct reader *reader)
+{
+    assert(reader->in_hub);
+    if (!hub_use(&reader->session))
+        reader->subscriber.ops->on_broken(&reader->subscriber);
+    else
+        reader_watch(reader);
 }
 
 void reader_reopen(struct reader *reader)
@@ -92,8 +101,8 @@ void reader_reopen(struct reader *reader)
     hall_leave(&reader->subscriber, worker_now_ms(reader->desk->worker));
     subscriber_fini(&reader->subscriber);
     reader->subscriber = (struct subscriber){
-        .ops = &reader->ops->subscriber,
-        .session = reader->session.name,
+        .ops = reader->subscriber.ops,
+        .session = session_name(&reader->session),
     };
     reader_rooms_unref(reader->named);
     reader->named = NULL;
@@ -114,7 +123,7 @@ void reader_push(struct reader *reader, struct frame *frame)
 int64_t reader_expires_in_ms(const struct reader *reader)
 {
     int64_t leeway_ms = reader->desk->app->settings->auth_leeway_ms;
-    int64_t left_ms = reader->identity->expires_at_s * 1000 + leeway_ms - clock_wall_ms();
+    int64_t left_ms = reader->expires_at_s * 1000 + leeway_ms - clock_wall_ms();
     return left_ms > 0 ? left_ms : 0;
 }
 
@@ -143,8 +152,8 @@ static struct reader_rooms *rooms_copy(const struct follow_room *from, int count
 struct follow_spec reader_follow(const struct reader *reader, bool all)
 {
     return (struct follow_spec){
-        .realm = span_text(reader->session.realm),
-        .user = span_text(reader->session.user),
+        .realm = span_text(session_realm(&reader->session)),
+        .user = span_text(session_user(&reader->session)),
         .all = all,
         .rooms = reader->named ? reader->named->rooms : NULL,
         .room_count = reader->named ? reader->named->count : 0,
@@ -174,13 +183,26 @@ static void regrant_named(struct reader *reader)
     reader->named = rooms;
 }
 
-void reader_renew(struct reader *reader, struct identity *identity)
+static void set_identity(struct reader *reader, struct identity *identity)
 {
-    if (identity == reader->identity)
-        return;
     identity_ref(identity);
     identity_unref(reader->identity);
     reader->identity = identity;
+}
+
+/* Of a token that grants nothing only the end counts once the reader is open. */
+static void drop_identity(struct reader *reader)
+{
+    if (!reader->identity->grants)
+        reader->identity = identity_unref(reader->identity);
+}
+
+void reader_renew(struct reader *reader, struct identity *identity)
+{
+    reader->expires_at_s = identity->expires_at_s;
+    if (identity == reader->identity || (!reader->identity && !identity->grants))
+        return;
+    set_identity(reader, identity);
     regrant_named(reader);
     hall_regrant(&reader->subscriber, grants_room, identity);
 }
@@ -218,14 +240,14 @@ static void push_first_blocks(struct reader *reader, const struct journal_open *
     bool is_reset = open->verdict == OPEN_RESET_FOREIGN || open->verdict == OPEN_RESET_AHEAD;
     if (!reader->is_poll) {
         struct block_connected connected = {
-            .session = reader->session.name,
-            .user = reader->session.user,
+            .session = session_name(&reader->session),
+            .user = session_user(&reader->session),
             .node = reader->desk->app->node,
             .heartbeat_ms = reader->heartbeat_ms,
             .resumed = reader->resuming,
             .cursor = open->start,
             .with_id = !reader->resuming && !reader->history_sent && !is_reset,
-            .expires_at_ms = reader->identity->expires_at_s * 1000,
+            .expires_at_ms = reader->expires_at_s * 1000,
             .unread = open->unread,
             .mentions = open->mentions,
             .retry_ms = random_between(reader->desk->app->settings->sse_retry_ms,
@@ -239,7 +261,7 @@ static void push_first_blocks(struct reader *reader, const struct journal_open *
     }
     for (int i = 0; i < open->denied_count; i++)
         push_denied(reader, &open->denied[i]);
-    told_clear(&reader->told);
+    reader->told = told_free(reader->told);
     reader_push_gaps(reader, open->gaps, open->gap_count);
 }
 
@@ -260,10 +282,16 @@ static int enter(struct opening *opening)
         arena_alloc(&open->request.arena, (size_t)count * sizeof(*follows) + 1);
     if (!follows)
         return ERR_MEMORY;
-    /* A room that is denied now is shown from the moment its reader is let in. */
-    for (int i = 0; i < open->denied_count; i++)
-        follows[open->room_count + i] =
-            (struct hall_follow){.room = open->denied[i].room, .named = true};
+    /* A room that is denied now is shown from the moment its reader may see it. */
+    for (int i = 0; i < open->denied_count; i++) {
+        const struct open_denied *denied = &open->denied[i];
+        follows[open->room_count + i] = (struct hall_follow){
+            .room = denied->room,
+            .named = true,
+            .granted = is_granted(opening->identity, denied->room),
+            .banned = denied->banned,
+        };
+    }
     for (int i = 0; i < open->room_count; i++) {
         const struct open_room *room = &open->rooms[i];
         follows[i] = (struct hall_follow){
@@ -276,7 +304,7 @@ static int enter(struct opening *opening)
         };
     }
     struct hall_entry entry = {
-        .user = span_text(reader->session.user),
+        .user = session_user(&reader->session),
         .follows_all = open->follow.all,
         .follows = follows,
         .follow_count = count,
@@ -325,7 +353,7 @@ static void opening_give_up(struct opening *opening, int err)
     if (reader->closed)
         reader_free_if_alone(reader);
     else
-        reader->ops->on_opened(reader, err, denied[0] ? denied : NULL);
+        reader_ops_of(reader)->on_opened(reader, err, denied[0] ? denied : NULL);
 }
 
 static void on_journal_open(struct letter *letter)
@@ -353,10 +381,12 @@ static void on_journal_open(struct letter *letter)
     opening_free(opening);
     if (profile_changed)
         desk_note_profile(reader->desk, reader->identity);
-    reader->ops->on_opened(reader, 0, NULL);
+    drop_identity(reader);
+    reader_ops_of(reader)->on_opened(reader, 0, NULL);
 }
 
-int reader_open(struct reader *reader, const struct reader_params *params)
+int reader_open(struct reader *reader, struct identity *identity,
+                const struct reader_params *params)
 {
     if (params->room_count > 0) {
         reader->named = rooms_copy(params->rooms, params->room_count);
@@ -366,7 +396,6 @@ int reader_open(struct reader *reader, const struct reader_params *params)
     struct opening *opening = calloc(1, sizeof(*opening));
     if (!opening)
         return ERR_MEMORY;
-    const struct identity *identity = reader->identity;
     opening->realm = hall_open(reader->desk->hall, identity->realm,
                                worker_now_ms(reader->desk->worker));
     if (!opening->realm) {
@@ -376,7 +405,8 @@ int reader_open(struct reader *reader, const struct reader_params *params)
     reader->subscriber.unnamed = params->unnamed;
     reader->heartbeat_ms = (uint32_t)params->heartbeat_ms;
     opening->reader = reader;
-    opening->identity = identity_ref(reader->identity);
+    opening->identity = identity_ref(identity);
+    set_identity(reader, identity);
     opening->named = reader_rooms_ref(reader->named);
     struct journal_open *open = &opening->open;
     open->request.letter.on_read = on_journal_open;
@@ -389,6 +419,7 @@ int reader_open(struct reader *reader, const struct reader_params *params)
         .issued_at_s = identity->issued_at_s,
         .service = identity->service,
     };
+    open->granted = identity->grants;
     open->cursor_state = params->cursor_state;
     open->cursor = params->cursor;
     if (params->device.data) {
@@ -419,6 +450,6 @@ void reader_watch(struct reader *reader)
     /* One that is behind again is told later. */
     bool takes = subscriber->state == SUBSCRIBER_LIVE ||
                  (subscriber->state == SUBSCRIBER_REPLAY && subscriber->fallback);
-    if (reader->in_hub && takes && !hub_watch(reader->desk->app->hub, &reader->session))
-        reader->ops->subscriber.on_broken(&reader->subscriber);
+    if (reader->in_hub && takes && !hub_watch(&reader->session))
+        reader->subscriber.ops->on_broken(&reader->subscriber);
 }

@@ -45,7 +45,7 @@ struct paging {
     struct journal_page page;
     struct reader *reader;
     struct reader_rooms *named; /* ref */
-    struct told told;   /* the reader's, while the page is under way */
+    struct told *told;  /* the reader's, while the page is under way */
     struct reader_history *history; /* likewise; NULL: it asks for the replay */
     uint8_t generation; /* of the reader when it asked */
 };
@@ -53,7 +53,7 @@ struct paging {
 static void paging_free(struct paging *paging)
 {
     journal_page_fini(&paging->page);
-    told_clear(&paging->told);
+    told_free(paging->told);
     free(paging->history);
     reader_rooms_unref(paging->named);
     free(paging);
@@ -71,7 +71,7 @@ static void feed(struct reader *reader, const struct journal_page *page)
 {
     reader_push_gaps(reader, page->gaps, page->gap_count);
     if (event_id_compare(page->upto, page->head) == 0)
-        told_clear(&reader->told);
+        reader->told = told_free(reader->told);
     hall_feed(&reader->subscriber, page->frames, page->frame_count, page->upto);
 }
 
@@ -99,15 +99,19 @@ static void on_journal_page(struct letter *letter)
         reader_free_if_alone(reader);
         return;
     }
-    assert(reader->told.count == 0);
+    assert(!reader->told);
     reader->told = paging->told;
-    paging->told = (struct told){NULL, 0, 0};
+    paging->told = NULL;
     reader->history = paging->history;
     paging->history = NULL;
     if (page->request.err) {
         metric_add(METRIC_JOURNAL_ERRORS, 1);
         /* Asked again with the next heartbeat: streams stay open while the journal is away. */
         hall_feed_failed(&reader->subscriber);
+    } else if (hall_is_outdated(&reader->subscriber, page->frames, page->frame_count,
+                                page->head)) {
+        hall_feed_failed(&reader->subscriber);
+        hall_replay(&reader->subscriber);
     } else if (reader->history) {
         feed_history(reader, page);
     } else {
@@ -135,13 +139,13 @@ void reader_on_page_needed(struct subscriber *subscriber)
     page->follow = reader_follow(reader, subscriber->follows_all);
     page->after = subscriber->position;
     if (subscriber->fallback)
-        page->spared_session = span_text(reader->session.name);
+        page->spared_session = span_text(session_name(&reader->session));
     page->events_max = REPLAY_PAGE_EVENTS;
     page->bytes_max = room > PAGE_BYTES_MIN ? room : PAGE_BYTES_MIN;
     paging->told = reader->told;
-    reader->told = (struct told){NULL, 0, 0};
-    page->told = paging->told.gaps;
-    page->told_count = paging->told.count;
+    reader->told = NULL;
+    page->told = paging->told ? paging->told->gaps : NULL;
+    page->told_count = paging->told ? paging->told->count : 0;
     paging->history = reader->history;
     reader->history = NULL;
     if (paging->history) {

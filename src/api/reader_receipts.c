@@ -48,8 +48,8 @@ static void tell(struct reader *reader, const struct journal_read *read)
     for (int i = 0; i < read->receipt_count; i++) {
         const struct read_receipt *receipt = &read->receipts[i];
         struct frame *frame;
-        if (receipt_frame_new(span_text(reader->session.realm), receipt, read->head, false,
-                              &frame) != 0)
+        if (receipt_frame_new(span_text(session_realm(&reader->session)), receipt, read->head,
+                              false, &frame) != 0)
             continue;
         hall_tell(subscriber, frame);
         frame_unref(frame);
@@ -89,8 +89,8 @@ static void ask(struct reader *reader)
     struct reader_receipts *receipts = reader->receipts;
     receipts->read = (struct journal_read){
         .what = READ_RECEIPTS,
-        .realm = span_text(reader->session.realm),
-        .actor.user = span_text(reader->session.user),
+        .realm = span_text(session_realm(&reader->session)),
+        .actor.user = span_text(session_user(&reader->session)),
         .from = receipts->from[0] ? span_text(receipts->from) : (struct span){NULL, 0},
         .since_ms = receipts->read.since_ms,
     };
@@ -123,6 +123,6 @@ bool reader_go_on_with_receipts(struct reader *reader)
     }
     reader->receipts = NULL;
     free(receipts);
-    reader->ops->on_receipts_told(reader);
+    reader_ops_of(reader)->on_receipts_told(reader);
     return true;
 }

@@ -43,12 +43,24 @@ void room_get(struct request *request)
         errand_read(errand, READ_ROOM);
 }
 
+static void answer_put(struct errand *errand)
+{
+    const struct errand *put = errand->before ? errand->before : errand;
+    const struct outcome *outcome = &put->command.outcome;
+    const struct read_room room = {.info = outcome->room,
+                                   .role = outcome->role,
+                                   .notify = outcome->notify,
+                                   .pair = outcome->pair};
+    answer_room(errand, outcome->created ? 201 : 200, &room, outcome->head);
+}
+
+/* How the two of a direct room are. */
 static void on_put(struct errand *errand)
 {
-    const struct outcome *outcome = &errand->command.outcome;
-    const struct read_room room = {
-        .info = outcome->room, .role = outcome->role, .notify = outcome->notify};
-    answer_room(errand, outcome->created ? 201 : 200, &room, outcome->head);
+    const struct room_person *pair = errand->command.outcome.pair;
+    const struct span users[] = {pair ? pair[0].user : (struct span){NULL, 0},
+                                 pair ? pair[1].user : (struct span){NULL, 0}};
+    presence_ask(errand, users, pair ? 2 : 0, answer_put);
 }
 
 /* --- the members of a change --------------------------------------------------------------- */

@@ -49,7 +49,7 @@ void shapes_write_person(struct json_writer *writer, struct span user, struct sp
 
 /* The two of a direct room. */
 static void write_pair(const struct errand *errand, struct json_writer *writer,
-                       const struct read_person_name *pair)
+                       const struct room_person *pair)
 {
     json_writer_member(writer, "members");
     json_writer_add(writer, "[");

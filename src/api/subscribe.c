@@ -23,7 +23,6 @@ struct subscription {
     struct stream stream;
     struct request *request; /* while the journal is asked; then NULL */
     int64_t drain_at_ms;     /* when it is sent away, by the worker's clock; 0: not yet known */
-    bool ending;             /* the last block is queued */
 };
 
 static struct subscription *of_reader(struct reader *reader)
@@ -41,11 +40,11 @@ static struct subscription *of_stream(struct stream *stream)
 /* Queues the last block behind what is queued, and ends after it. */
 static void end_with(struct subscription *subscription, struct frame *last)
 {
-    if (subscription->ending) {
+    if (subscription->reader.ending) {
         frame_unref(last);
         return;
     }
-    subscription->ending = true;
+    subscription->reader.ending = true;
     worker_timer_remove(&subscription->reader.timer);
     hall_leave(&subscription->reader.subscriber, worker_now_ms(subscription->reader.desk->worker));
     reader_push(&subscription->reader, last);
@@ -66,7 +65,7 @@ static void on_end(struct session *session, const char *code)
 static void on_broken(struct subscriber *subscriber)
 {
     struct subscription *subscription = of_reader(reader_of(subscriber));
-    subscription->ending = true;
+    subscription->reader.ending = true;
     stream_cut(&subscription->stream);
 }
 
@@ -109,7 +108,7 @@ static void on_renew(struct session *session, struct identity *identity)
 {
     struct reader *reader = container_of(session, struct reader, session);
     struct subscription *subscription = of_reader(reader);
-    if (subscription->ending || reader->closed)
+    if (reader->ending || reader->closed)
         return;
     reader_renew(reader, identity);
     set_timer(subscription);
@@ -146,12 +145,6 @@ static void on_closed(struct stream *stream, int err)
     metric_add(METRIC_STREAMS, -1);
     reader_close(&of_stream(stream)->reader);
 }
-
-static const struct stream_ops stream_ops = {
-    .on_gather = on_gather,
-    .on_taken = on_taken,
-    .on_closed = on_closed,
-};
 
 /* -- the subscriber ----------------------------------------------------------------------- */
 
@@ -194,7 +187,7 @@ static void on_stream_opened(struct stream *stream, int err)
     }
     metric_add(METRIC_STREAMS, 1);
     /* Broken while it took its seats. */
-    if (subscription->ending) {
+    if (subscription->reader.ending) {
         stream_cut(stream);
         return;
     }
@@ -207,6 +200,13 @@ static void on_stream_opened(struct stream *stream, int err)
     hall_replay(&reader->subscriber);
     stream_mark_due(stream);
 }
+
+static const struct stream_ops stream_ops = {
+    .on_opened = on_stream_opened,
+    .on_gather = on_gather,
+    .on_taken = on_taken,
+    .on_closed = on_closed,
+};
 
 static void on_opened(struct reader *reader, int err, const char *denied_room)
 {
@@ -232,7 +232,7 @@ static void on_opened(struct reader *reader, int err, const char *denied_room)
     subscription->stream.ops = &stream_ops;
     struct span busy =
         block_busy_text(&request->arena, "out_of_descriptors", random_between(1000, 10000));
-    request_hand_over(request, &subscription->stream, &head, busy, on_stream_opened);
+    request_hand_over(request, &subscription->stream, &head, busy);
 }
 
 static const struct reader_ops reader_ops = {
@@ -284,7 +284,7 @@ void subscribe_get(struct request *request)
     }
     subscription->reader.timer.on_due = on_timer;
     subscription->request = request;
-    if (reader_open(&subscription->reader, &params) != 0) {
+    if (reader_open(&subscription->reader, request_identity(request), &params) != 0) {
         refusal_answer(request, ERR_BUSY, NULL);
         reader_close(&subscription->reader);
     }
@@ -295,7 +295,7 @@ void subscription_drain(struct reader *reader, int64_t after_ms)
     struct subscription *subscription = of_reader(reader);
     assert(!reader->is_poll);
     /* One that is not open yet will find the server draining. */
-    if (subscription->ending || subscription->stream.state != STREAM_OPEN)
+    if (reader->ending || subscription->stream.state != STREAM_OPEN)
         return;
     subscription->drain_at_ms = worker_now_ms(reader->desk->worker) + after_ms;
     set_timer(subscription);

@@ -77,7 +77,7 @@ static void read_answer(struct letter *letter)
     struct request *request = ticket->request;
     ticket->request = NULL;
     if (request) {
-        metric_add(METRIC_POLLS, -1);
+        metric_add(METRIC_POLLS, ticket->waits ? -1 : 0);
         answer_request(ticket, request);
         ticket_unref(ticket); /* home's */
     }
@@ -113,6 +113,8 @@ static void read_waiting(struct letter *letter)
     if (ticket->request) {
         ticket->request->on_gone = on_gone;
         request_park(ticket->request);
+        ticket->waits = true;
+        metric_add(METRIC_POLLS, 1);
     }
     ticket_unref(ticket);
 }
@@ -214,7 +216,6 @@ void poll_get(struct request *request)
     ticket->owner = ticket->home->app->desks[owner_index(ticket)];
     ticket->request = request;
     request_exchange(request)->ticket = ticket;
-    metric_add(METRIC_POLLS, 1);
     atomic_fetch_add(&ticket->refs, 1);
     post(ticket, ticket->owner, &ticket->letter, read_arrival);
 }

@@ -32,8 +32,9 @@ static size_t names_size(const struct subscriber *subscriber)
 {
     size_t size = 0;
     for (uint32_t i = 0; i < subscriber->follow_count; i++) {
-        if (subscriber->follows[i].member)
-            size += strlen(subscriber->follows[i].room->name) + 1;
+        const struct follow *follow = &subscriber->follows[i];
+        if (follow->member)
+            size += strlen(hall_followed(subscriber, follow)->name) + 1;
     }
     return size;
 }
@@ -50,14 +51,15 @@ void typing_snapshot_ask(struct reader *reader)
         return;
     char *at = snapshot->names;
     for (uint32_t i = 0; i < subscriber->follow_count; i++) {
-        if (subscriber->follows[i].member)
-            at = stpcpy(at, subscriber->follows[i].room->name) + 1;
+        const struct follow *follow = &subscriber->follows[i];
+        if (follow->member)
+            at = stpcpy(at, hall_followed(subscriber, follow)->name) + 1;
     }
     snapshot->reader = reader;
     snapshot->generation = reader->generation;
     snapshot->call = (struct typing_call){
         .home = reader->desk->worker,
-        .realm = span_text(reader->session.realm),
+        .realm = span_text(session_realm(&reader->session)),
         .rooms = span_of(snapshot->names, size),
         .on_done = on_done,
     };

@@ -51,17 +51,23 @@ struct watchers *watchers_free(struct watchers *watchers)
     return NULL;
 }
 
-static struct watched *find_or_add(struct watchers *watchers, const char *key, size_t len)
+/* One that came while there was no memory is not there when it goes. */
+static struct watched *find_or_add(struct watchers *watchers, const char *key, size_t len,
+                                   int change)
 {
     struct watched *room;
     HASH_FIND(hh, watchers->rooms, key, (unsigned)len, room);
-    if (room)
+    if (room || change < 0)
         return room;
     room = calloc(1, sizeof(*room) + len);
     if (!room)
         return NULL;
     memcpy(room->key, key, len);
     HASH_ADD_KEYPTR(hh, watchers->rooms, room->key, (unsigned)len, room);
+    if (!map_added(&room->hh)) {
+        free(room);
+        return NULL;
+    }
     return room;
 }
 
@@ -71,7 +77,7 @@ bool watchers_add(struct watchers *watchers, const char *realm, const char *room
     char key[KEY_BYTES_MAX];
     size_t len = key_make(key, span_text(realm), span_text(room));
     pthread_mutex_lock(&watchers->lock);
-    struct watched *watched = find_or_add(watchers, key, len);
+    struct watched *watched = find_or_add(watchers, key, len, change);
     if (watched) {
         is_first = !watched->changed;
         watched->changed = true;

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "core/body.h"
 
 /* Bytes of the wire that are not id, type or body: names, quotes, line ends, numbers. */
 #define FRAME_FIXED_BYTES 256
@@ -125,7 +126,9 @@ static struct frame *frame_alloc(const struct frame_spec *spec, size_t wire)
         .type = (uint8_t)spec->type,
         .audience = (uint8_t)spec->audience,
         .ends_watching = spec->ends_watching,
+        .opens_watching = spec->opens_watching,
         .bars_user = spec->bars_user,
+        .silences_user = spec->silences_user,
         .id = spec->id,
         .number = spec->number,
         .members = spec->members,
@@ -179,29 +182,35 @@ int frame_new(const struct frame_spec *spec, struct frame **ret)
     return 0;
 }
 
-int frame_new_hole(const struct frame *frame, struct frame **ret)
+int frame_new_erased(const struct frame *frame, struct frame **ret)
 {
-    const struct frame_spec spec = {
+    const struct span json = frame_json(frame);
+    bool is_edit = frame->type == EVENT_MESSAGE_EDITED;
+    struct frame_spec spec = {
         .type = (enum event_type)frame->type,
         .audience = (enum audience)frame->audience,
         .id = frame->id,
         .number = frame->number,
         .members = frame->members,
         .target = frame->target,
+        .timestamp_ms = body_number(json, "timestamp"),
         .realm = span_text(frame->realm),
         .room = span_text(frame->room),
         .user = span_text(frame->user),
         .spared = span_text(frame->spared),
         .spared_user = span_text(frame->spared_user),
         .sender = span_text(frame->sender),
-        .ends_watching = frame->ends_watching,
     };
-    struct frame *made = frame_alloc(&spec, 0);
-    if (!made)
-        return ERR_MEMORY;
-    made->hole = true;
-    *ret = made;
-    return 0;
+    struct arena scratch;
+    assert((is_edit || frame->type == EVENT_NEW_MESSAGE) && !frame->own);
+    arena_init(&scratch, EVENT_BYTES_MAX);
+    int err = body_erased(&scratch, json, is_edit ? body_number(json, "editedAt") : 0, &spec.body);
+    if (!err)
+        err = frame_new(&spec, ret);
+    arena_fini(&scratch);
+    if (!err)
+        (*ret)->committed_us = frame->committed_us;
+    return err;
 }
 
 struct frame *frame_ref(struct frame *frame)

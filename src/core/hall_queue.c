@@ -6,7 +6,7 @@
 
 struct frame *version_for(struct frame *frame, const struct subscriber *subscriber)
 {
-    bool own = frame->own && frame->user && strcmp(frame->user, subscriber->user->name) == 0;
+    bool own = frame->own && frame->user && strcmp(frame->user, subscriber_user(subscriber)) == 0;
     return own ? frame->own : frame;
 }
 
@@ -29,7 +29,7 @@ bool is_seated_for(const struct subscriber *subscriber, const struct frame *fram
 
 bool is_spared(const struct subscriber *subscriber, const struct frame *frame)
 {
-    if (!frame->spared_user || strcmp(frame->spared_user, subscriber->user->name) != 0)
+    if (!frame->spared_user || strcmp(frame->spared_user, subscriber_user(subscriber)) != 0)
         return false;
     return !frame->spared ||
            (subscriber->session && strcmp(frame->spared, subscriber->session) == 0);
@@ -74,6 +74,7 @@ static void fall_back(struct subscriber *subscriber)
         subscriber->queue_bytes -= subscriber_frame_bytes(subscriber, queued);
         frame_unref(queued_get(queued));
     }
+    realm_sort(subscriber);
     subscriber->position = from;
     subscriber->state = SUBSCRIBER_REPLAY;
     subscriber->fallback = true;
@@ -97,19 +98,6 @@ bool queue_has_room(const struct subscriber *subscriber, const struct frame *fra
            holds_own_blocks_only(subscriber);
 }
 
-/* Does the queue hold what the message said that `deletion` tells the end of? */
-static bool holds_content(const struct subscriber *subscriber, const struct frame *deletion)
-{
-    for (uint32_t i = subscriber->queue_count; i-- > 0;) {
-        const struct frame *frame = queued_get(subscriber_peek(subscriber, i));
-        if (event_id_compare(frame->id, deletion->target) == 0 ||
-            (frame->type == EVENT_MESSAGE_EDITED &&
-             event_id_compare(frame->target, deletion->target) == 0))
-            return true;
-    }
-    return false;
-}
-
 /* A dispatched frame that this subscriber may see. */
 void push_live(struct subscriber *subscriber, struct frame *frame)
 {
@@ -128,13 +116,12 @@ void push_live(struct subscriber *subscriber, struct frame *frame)
     if (durable && event_id_compare(frame->id, subscriber->position) <= 0)
         return;
     frame = version_for(frame, subscriber);
-    bool erases = frame->type == EVENT_MESSAGE_DELETED && holds_content(subscriber, frame);
-    bool queued = !erases && queue_has_room(subscriber, frame) &&
+    bool queued = queue_has_room(subscriber, frame) &&
                   subscriber_push_own(subscriber, frame, false) == 0;
     if (durable && queued) {
         subscriber->position = frame->id;
     } else if (durable) {
-        metric_add(METRIC_QUEUE_OVERFLOWS, !erases);
+        metric_add(METRIC_QUEUE_OVERFLOWS, 1);
         fall_back(subscriber);
     }
 }

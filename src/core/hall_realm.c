@@ -29,11 +29,13 @@ static void idle_remove(struct hall_realm *realm)
 
 static void realm_free(struct hall_realm *realm)
 {
-    assert(!realm->subscribers && !realm->rooms && !realm->users);
+    assert(!realm->waiting && !realm->rooms && realm->users.count == 0);
     idle_remove(realm);
     HASH_DEL(realm->hall->realms, realm);
+    numbered_fini(&realm->room_numbers);
     ring_fini(&realm->ring);
     frame_unref(realm->heartbeat);
+    free(realm->deletions);
     free(realm);
 }
 
@@ -71,7 +73,7 @@ void realm_note_idle(struct hall_realm *realm, int64_t now_ms)
 {
     struct hall *hall = realm->hall;
     forget_idle(hall, now_ms);
-    if (realm->subscribers || realm->opening || realm->idle)
+    if (realm->users.count || realm->waiting || realm->opening || realm->idle)
         return;
     realm->idle = true;
     realm->idle_since_ms = now_ms;
@@ -85,6 +87,7 @@ void realm_note_idle(struct hall_realm *realm, int64_t now_ms)
 
 struct hall_realm *hall_open(struct hall *hall, struct span name, int64_t now_ms)
 {
+    hall->now_ms = now_ms;
     forget_idle(hall, now_ms);
     struct hall_realm *realm = hall_find(hall, name);
     if (!realm) {
@@ -94,6 +97,10 @@ struct hall_realm *hall_open(struct hall *hall, struct span name, int64_t now_ms
         realm->hall = hall;
         ring_init(&realm->ring, hall->limits.ring_bytes_max, hall->limits.ring_age_max_ms);
         HASH_ADD_KEYPTR(hh, hall->realms, realm->name, (unsigned)name.len, realm);
+        if (!map_added(&realm->hh)) {
+            free(realm);
+            return NULL;
+        }
     }
     idle_remove(realm);
     realm->opening++;
@@ -103,6 +110,7 @@ struct hall_realm *hall_open(struct hall *hall, struct span name, int64_t now_ms
 void hall_abandon(struct hall_realm *realm, int64_t now_ms)
 {
     assert(realm->opening > 0);
+    realm->hall->now_ms = now_ms;
     realm->opening--;
     realm_note_idle(realm, now_ms);
 }
@@ -121,10 +129,17 @@ static struct hall_room *realm_add_room(struct hall_realm *realm, struct span na
     if (room)
         return room;
     room = named_new(sizeof(*room), name, offsetof(struct hall_room, name));
-    if (!room)
+    if (!room || numbered_add(&realm->room_numbers, room, &room->number) != 0) {
+        free(room);
         return NULL;
+    }
     room->realm = realm;
     HASH_ADD_KEYPTR(hh, realm->rooms, room->name, (unsigned)name.len, room);
+    if (!map_added(&room->hh)) {
+        numbered_remove(&realm->room_numbers, room->number);
+        free(room);
+        return NULL;
+    }
     return room;
 }
 
@@ -133,35 +148,63 @@ static void room_free_if_empty(struct hall_room *room)
     if (room->seat_count)
         return;
     HASH_DEL(room->realm->rooms, room);
+    numbered_remove(&room->realm->room_numbers, room->number);
     free(room->seats);
     free(room);
 }
 
-struct hall_user *realm_find_user(struct hall_realm *realm, const char *name)
+static struct subscriber *by_user(struct table_link *link)
 {
-    struct hall_user *user;
-    HASH_FIND_STR(realm->users, name, user);
-    return user;
+    return link ? container_of(link, struct subscriber, by_user) : NULL;
 }
 
-struct hall_user *realm_add_user(struct hall_realm *realm, struct span name)
+struct subscriber *realm_find_user(struct hall_realm *realm, const char *name)
 {
-    struct hall_user *user;
-    HASH_FIND(hh, realm->users, name.data, (unsigned)name.len, user);
-    if (user)
-        return user;
-    user = named_new(sizeof(*user), name, offsetof(struct hall_user, name));
-    if (user)
-        HASH_ADD_KEYPTR(hh, realm->users, user->name, (unsigned)name.len, user);
-    return user;
+    return by_user(table_find(&realm->users, name, strlen(name)));
 }
 
-void user_free_if_empty(struct hall_realm *realm, struct hall_user *user)
+struct subscriber *realm_first(struct hall_realm *realm)
 {
-    if (user->subscribers)
+    return by_user(table_first(&realm->users));
+}
+
+struct subscriber *realm_next(struct hall_realm *realm, const struct subscriber *subscriber)
+{
+    if (subscriber->user_next)
+        return subscriber->user_next;
+    while (subscriber->user_previous)
+        subscriber = subscriber->user_previous;
+    return by_user(table_next(&realm->users, &subscriber->by_user));
+}
+
+void realm_add(struct hall_realm *realm, struct subscriber *subscriber)
+{
+    struct subscriber *first = realm_find_user(realm, subscriber_user(subscriber));
+    realm->hall->subscriber_count++;
+    if (!first) {
+        table_add(&realm->users, &subscriber->by_user);
         return;
-    HASH_DEL(realm->users, user);
-    free(user);
+    }
+    subscriber->user_previous = first;
+    subscriber->user_next = first->user_next;
+    if (subscriber->user_next)
+        subscriber->user_next->user_previous = subscriber;
+    first->user_next = subscriber;
+}
+
+void realm_remove(struct hall_realm *realm, struct subscriber *subscriber)
+{
+    struct subscriber *previous = subscriber->user_previous, *next = subscriber->user_next;
+    realm->hall->subscriber_count--;
+    if (previous)
+        previous->user_next = next;
+    else if (next)
+        table_replace(&subscriber->by_user, &next->by_user);
+    else
+        table_remove(&realm->users, &subscriber->by_user);
+    if (next)
+        next->user_previous = previous;
+    subscriber->user_previous = subscriber->user_next = NULL;
 }
 
 /* Index of the first follow whose room is not below `room`. */
@@ -170,7 +213,7 @@ static uint32_t follow_index(const struct subscriber *subscriber, const struct h
     uint32_t low = 0, high = subscriber->follow_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if ((uintptr_t)subscriber->follows[middle].room < (uintptr_t)room)
+        if (subscriber->follows[middle].room < room->number)
             low = middle + 1;
         else
             high = middle;
@@ -181,7 +224,7 @@ static uint32_t follow_index(const struct subscriber *subscriber, const struct h
 struct follow *follow_find(const struct subscriber *subscriber, const struct hall_room *room)
 {
     uint32_t index = follow_index(subscriber, room);
-    if (index < subscriber->follow_count && subscriber->follows[index].room == room)
+    if (index < subscriber->follow_count && subscriber->follows[index].room == room->number)
         return &subscriber->follows[index];
     return NULL;
 }
@@ -189,6 +232,8 @@ struct follow *follow_find(const struct subscriber *subscriber, const struct hal
 static bool seats_grow(struct hall_room *room)
 {
     uint32_t size = room->seat_size + room->seat_size / 2 + 4;
+    if (size > 1U << FOLLOW_SEAT_BITS)
+        return false;
     tagged_seat *seats = realloc(room->seats, size * sizeof(*seats));
     if (!seats)
         return false;
@@ -235,12 +280,13 @@ static bool is_watcher(const struct follow *follow)
 
 void follow_set(struct subscriber *subscriber, struct follow *follow, bool member, bool readable)
 {
+    struct hall_room *room = hall_followed(subscriber, follow);
     bool was_watcher = is_watcher(follow);
     follow->member = member;
     follow->readable = readable;
-    follow->room->seats[follow->seat] = seat_of(subscriber, follow);
+    room->seats[follow->seat] = seat_of(subscriber, follow);
     if (is_watcher(follow) != was_watcher)
-        count_watcher(follow->room, was_watcher ? -1 : 1);
+        count_watcher(room, was_watcher ? -1 : 1);
 }
 
 int follow_add(struct subscriber *subscriber, const struct hall_follow *as)
@@ -265,12 +311,13 @@ int follow_add(struct subscriber *subscriber, const struct hall_follow *as)
             (subscriber->follow_count - index) * sizeof(struct follow));
     subscriber->follow_count++;
     subscriber->follows[index] = (struct follow){
-        .room = room,
+        .room = room->number,
         .seat = room->seat_count,
         .member = as->member,
         .named = as->named,
         .readable = as->readable,
         .granted = as->granted,
+        .banned = as->banned,
     };
     room->seats[room->seat_count++] = seat_of(subscriber, &subscriber->follows[index]);
     if (is_watcher(&subscriber->follows[index]))
@@ -280,7 +327,7 @@ int follow_add(struct subscriber *subscriber, const struct hall_follow *as)
 
 void follow_remove(struct subscriber *subscriber, struct follow *follow)
 {
-    struct hall_room *room = follow->room;
+    struct hall_room *room = hall_followed(subscriber, follow);
     if (is_watcher(follow))
         count_watcher(room, -1);
     tagged_seat last = room->seats[--room->seat_count];

@@ -3,8 +3,7 @@
  * A replay from the ring needs the membership at each frame, and only that of now is kept. It
  * is found backwards: the user's own joins and leaves between the frame and now are in the ring
  * too, so the first of them at or after the frame tells what was true before it. Where a room
- * was deleted in that stretch the journal is asked instead, which remembers. So it is at a hole,
- * which says that something stood there and not what. */
+ * was deleted in that stretch the journal is asked instead, which remembers. */
 #include <assert.h>
 
 #include "core/hall_tables.h"
@@ -24,7 +23,7 @@ static int moves_find(const struct subscriber *subscriber, uint32_t from,
         const struct frame *frame = ring_at(ring, i);
         if (frame->type == EVENT_ROOM_DELETED)
             return -1;
-        if (!is_move(frame) || strcmp(frame->user, subscriber->user->name) != 0)
+        if (!is_move(frame) || strcmp(frame->user, subscriber_user(subscriber)) != 0)
             continue;
         if (count == MOVES_MAX)
             return -1;
@@ -52,7 +51,7 @@ static bool sees(const struct subscriber *subscriber, const struct frame *frame,
                  const struct frame *const *moves, int move_count)
 {
     if (frame->audience == AUDIENCE_USER)
-        return strcmp(frame->user, subscriber->user->name) == 0 &&
+        return strcmp(frame->user, subscriber_user(subscriber)) == 0 &&
                is_addressed(subscriber, frame);
     if (frame->audience != AUDIENCE_ROOM)
         return frame->audience == AUDIENCE_REALM;
@@ -83,8 +82,6 @@ static enum fed feed_from_ring(struct subscriber *subscriber)
         struct frame *frame = ring_at(ring, i);
         bool skipped = subscriber->fallback && is_spared(subscriber, frame);
         if (!skipped && sees(subscriber, frame, moves, move_count)) {
-            if (frame->hole)
-                return FED_NOT;
             struct frame *version = version_for(frame, subscriber);
             if (!queue_has_room(subscriber, version) || !push_replayed(subscriber, version))
                 return FED_FULL;

@@ -37,6 +37,10 @@ static struct here_room *room_add(struct here *here, struct span realm, struct s
     list_init(&room->spots);
     unsigned len = pair_make(room->key, realm, name);
     HASH_ADD_KEYPTR(hh, here->rooms, room->key, len, room);
+    if (!map_added(&room->hh)) {
+        free(room);
+        return NULL;
+    }
     return room;
 }
 
@@ -68,6 +72,10 @@ static struct here_session *session_add(struct here *here, const struct here_nam
     session->user_len = name->user_len;
     list_init(&session->spots);
     HASH_ADD_KEYPTR(hh, here->sessions, session->key, session->len, session);
+    if (!map_added(&session->hh)) {
+        free(session);
+        return NULL;
+    }
     return session;
 }
 

@@ -34,6 +34,13 @@ int presence_status_parse(struct span text, enum presence_status *ret)
     return ERR_INVALID_FIELD;
 }
 
+struct presence_activities {
+    char *reported;                         /* owned, NULL: none */
+    const struct presence_session *speaker; /* who reported it; NULL: one that went */
+    char *chosen;                           /* with the choice; owned, NULL: none */
+    uint64_t told;                          /* hash of what was told, 0: none */
+};
+
 void presence_init(struct presence *presence, const struct presence_ops *ops, int64_t grace_ms,
                    int64_t fold_ms, int64_t now_ms)
 {
@@ -59,7 +66,10 @@ const char *presence_activity(const struct presence_user *user)
 {
     if (presence_shown(user) == PRESENCE_OFFLINE)
         return NULL;
-    return user->choice_activity ? user->choice_activity : user->activity;
+    const struct presence_activities *activities = user->activities;
+    if (!activities)
+        return NULL;
+    return activities->chosen ? activities->chosen : activities->reported;
 }
 
 /* Equal texts have equal ones; none is 0. */
@@ -68,16 +78,93 @@ static uint64_t activity_hash(const char *activity)
     return activity ? map_hash(activity, strlen(activity)) | 1 : 0;
 }
 
+uint64_t presence_told_activity(const struct presence_user *user)
+{
+    return user->activities ? user->activities->told : 0;
+}
+
 static bool is_told(const struct presence_user *user)
 {
     enum presence_status told = user->told_status ? user->told_status : PRESENCE_OFFLINE;
     return presence_shown(user) == told &&
-           activity_hash(presence_activity(user)) == user->told_activity;
+           activity_hash(presence_activity(user)) == presence_told_activity(user);
 }
 
 int64_t presence_seen_ms(const struct presence_user *user, int64_t wall_ms)
 {
     return is_told(user) || presence_user_is_absent(user) ? user->seen_ms : wall_ms;
+}
+
+/* -- activities ---------------------------------------------------------------------------- */
+
+/* NULL: out of memory. */
+static struct presence_activities *activities_get(struct presence_user *user)
+{
+    if (!user->activities)
+        user->activities = calloc(1, sizeof(*user->activities));
+    return user->activities;
+}
+
+static void activities_drop_if_empty(struct presence_user *user)
+{
+    const struct presence_activities *activities = user->activities;
+    if (!activities || activities->reported || activities->chosen || activities->told)
+        return;
+    free(user->activities);
+    user->activities = NULL;
+}
+
+/* The text is taken over, NULL: none; there is room for one. */
+static void set_reported(struct presence_user *user, char *text,
+                         const struct presence_session *speaker)
+{
+    struct presence_activities *activities = user->activities;
+    if (!activities)
+        return;
+    free(activities->reported);
+    activities->reported = text;
+    activities->speaker = text ? speaker : NULL;
+    activities_drop_if_empty(user);
+}
+
+/* Likewise. */
+static void set_chosen(struct presence_user *user, char *text)
+{
+    if (!user->activities)
+        return;
+    free(user->activities->chosen);
+    user->activities->chosen = text;
+    activities_drop_if_empty(user);
+}
+
+static void set_told(struct presence_user *user)
+{
+    if (!user->activities)
+        return;
+    user->activities->told = activity_hash(presence_activity(user));
+    activities_drop_if_empty(user);
+}
+
+static bool is_speaker(const struct presence_user *user, const struct presence_session *session)
+{
+    return user->activities && user->activities->speaker == session;
+}
+
+/* A copy of the text, and room for it in the user. ERR_MEMORY. */
+static int text_copy(struct presence_user *user, struct span text, char **ret)
+{
+    char *copy = NULL;
+    if (text.data) {
+        copy = malloc(text.len + 1);
+        if (!copy || !activities_get(user)) {
+            free(copy);
+            return ERR_MEMORY;
+        }
+        memcpy(copy, text.data, text.len);
+        copy[text.len] = 0;
+    }
+    *ret = copy;
+    return 0;
 }
 
 /* -- changes ------------------------------------------------------------------------------- */
@@ -143,7 +230,7 @@ void presence_flush(struct presence *presence, int64_t now_ms, int64_t wall_ms, 
         }
         int64_t seen_ms = presence_seen_ms(user, wall_ms);
         user->told_status = (uint8_t)presence_shown(user);
-        user->told_activity = activity_hash(presence_activity(user));
+        set_told(user);
         user->seen_ms = seen_ms;
         presence->flushed_ms = now_ms;
         budget -= presence->ops->on_change(presence, user);
@@ -157,13 +244,6 @@ static uint32_t *counter_of(struct presence_user *user, uint8_t reported)
 {
     assert(reported == PRESENCE_ONLINE || reported == PRESENCE_AWAY);
     return reported == PRESENCE_ONLINE ? &user->online : &user->away;
-}
-
-static void clear_activity(struct presence_user *user)
-{
-    free(user->activity);
-    user->activity = NULL;
-    user->speaker = NULL;
 }
 
 static void end_lingering(struct presence *presence, struct presence_user *user)
@@ -180,8 +260,8 @@ void presence_enter(struct presence *presence, struct presence_user *user,
 {
     assert(session->reported == PRESENCE_NONE);
     session->reported = user->lingering ? user->lingering : PRESENCE_ONLINE;
-    if (user->lingering && user->activity)
-        user->speaker = session;
+    if (user->lingering && user->activities && user->activities->reported)
+        user->activities->speaker = session;
     end_lingering(presence, user);
     ++*counter_of(user, session->reported);
     note_change(presence, user);
@@ -193,13 +273,13 @@ void presence_replace(struct presence_user *user, struct presence_session *sessi
     assert(session->reported != PRESENCE_NONE && next->reported == PRESENCE_NONE);
     next->reported = session->reported;
     session->reported = PRESENCE_NONE;
-    if (user->speaker == session)
-        user->speaker = next;
+    if (is_speaker(user, session))
+        user->activities->speaker = next;
 }
 
 static void become_absent(struct presence *presence, struct presence_user *user)
 {
-    clear_activity(user);
+    set_reported(user, NULL, NULL);
     note_change(presence, user);
     presence->ops->on_absent(presence, user);
 }
@@ -212,18 +292,18 @@ void presence_leave(struct presence *presence, struct presence_user *user,
     --*counter_of(user, reported);
     session->reported = PRESENCE_NONE;
     if (user->online || user->away) {
-        if (user->speaker == session)
-            clear_activity(user);
+        if (is_speaker(user, session))
+            set_reported(user, NULL, NULL);
         note_change(presence, user);
         return;
     }
     /* Who was invisible was not seen. */
     if (user->choice != PRESENCE_OFFLINE)
         user->seen_ms = wall_ms;
-    if (user->speaker == session)
-        user->speaker = NULL;
+    if (is_speaker(user, session))
+        user->activities->speaker = NULL;
     else
-        clear_activity(user);
+        set_reported(user, NULL, NULL);
     if (logged_out || presence->grace_ms <= 0) {
         become_absent(presence, user);
         return;
@@ -253,40 +333,24 @@ void presence_user_fini(struct presence *presence, struct presence_user *user)
 {
     forget_change(presence, user);
     end_lingering(presence, user);
-    clear_activity(user);
-    free(user->choice_activity);
-    user->choice_activity = NULL;
+    set_reported(user, NULL, NULL);
+    set_chosen(user, NULL);
+    free(user->activities);
+    user->activities = NULL;
 }
 
 /* -- choice and report --------------------------------------------------------------------- */
-
-static int text_copy(struct span text, char **ret)
-{
-    char *copy = NULL;
-    if (text.data) {
-        copy = malloc(text.len + 1);
-        if (!copy)
-            return ERR_MEMORY;
-        memcpy(copy, text.data, text.len);
-        copy[text.len] = 0;
-    }
-    *ret = copy;
-    return 0;
-}
 
 int presence_report(struct presence *presence, struct presence_user *user,
                     struct presence_session *session, enum presence_status status,
                     struct span activity)
 {
     char *copy;
-    int err = text_copy(activity, &copy);
+    int err = text_copy(user, activity, &copy);
     if (err)
         return err;
-    if (copy || user->speaker == session) {
-        clear_activity(user);
-        user->activity = copy;
-        user->speaker = copy ? session : NULL;
-    }
+    if (copy || is_speaker(user, session))
+        set_reported(user, copy, session);
     --*counter_of(user, session->reported);
     session->reported = (uint8_t)status;
     ++*counter_of(user, session->reported);
@@ -298,11 +362,10 @@ int presence_choose(struct presence *presence, struct presence_user *user,
                     enum presence_status status, struct span activity)
 {
     char *copy = NULL;
-    int err = status == PRESENCE_NONE ? 0 : text_copy(activity, &copy);
+    int err = status == PRESENCE_NONE ? 0 : text_copy(user, activity, &copy);
     if (err)
         return err;
-    free(user->choice_activity);
-    user->choice_activity = copy;
+    set_chosen(user, copy);
     user->choice = (uint8_t)status;
     note_change(presence, user);
     return 0;

@@ -63,7 +63,7 @@ void receipts_add(struct receipts *receipts, struct receipt *receipt, int64_t no
         return;
     }
     HASH_ADD_KEYPTR(hh, receipts->by_key, receipt->key, key_len(receipt), receipt);
-    if (!receipt->hh.tbl) { /* no memory: it is told again after a resume */
+    if (!map_added(&receipt->hh)) { /* no memory: it is told again after a resume */
         free(receipt);
         return;
     }
@@ -87,6 +87,15 @@ struct receipt *receipts_take(struct receipts *receipts, int64_t now_ms)
     receipt->next = NULL;
     HASH_DEL(receipts->by_key, receipt);
     return receipt;
+}
+
+void receipts_hurry(struct receipts *receipts, int64_t now_ms)
+{
+    receipts->delay_ms = 0;
+    for (struct receipt *receipt = receipts->oldest; receipt; receipt = receipt->next) {
+        if (receipt->due_ms > now_ms)
+            receipt->due_ms = now_ms;
+    }
 }
 
 int64_t receipts_wait_ms(const struct receipts *receipts, int64_t now_ms)

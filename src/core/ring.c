@@ -70,33 +70,30 @@ void ring_add(struct ring *ring, struct frame *frame, int64_t now_ms)
         drop_oldest(ring);
 }
 
-/* Without memory for the hole, what is up to it goes. */
-static void punch(struct ring *ring, struct event_id id)
+static void erase(struct ring *ring, struct event_id id)
 {
     uint32_t index = ring_find_after(ring, id);
     if (index == 0 || event_id_compare(ring_at(ring, index - 1)->id, id) != 0)
         return;
     struct ring_slot *slot = &ring->slots[(ring->first + index - 1) & (ring->size - 1)];
-    struct frame *hole;
-    if (slot->frame->hole)
-        return;
-    if (frame_new_hole(slot->frame, &hole)) {
+    struct frame *erased;
+    if (frame_new_erased(slot->frame, &erased)) {
         for (uint32_t i = 0; i < index; i++)
             drop_oldest(ring);
         return;
     }
-    ring->bytes -= slot->frame->size;
+    ring->bytes = ring->bytes - slot->frame->size + erased->size;
     frame_unref(slot->frame);
-    slot->frame = hole;
+    slot->frame = erased;
 }
 
 void ring_erase(struct ring *ring, struct event_id id, bool edited)
 {
-    punch(ring, id);
+    erase(ring, id);
     for (uint32_t left = ring->count - ring_find_after(ring, id); edited && left > 0; left--) {
         const struct frame *frame = ring_at(ring, ring->count - left);
         if (frame->type == EVENT_MESSAGE_EDITED && event_id_compare(frame->target, id) == 0)
-            punch(ring, frame->id);
+            erase(ring, frame->id);
     }
 }
 

@@ -22,6 +22,10 @@ static struct stats_room *room_add(struct room_stats *stats, struct span realm, 
     unsigned len = pair_make(room->key, realm, name);
     room->members = -1;
     HASH_ADD_KEYPTR(hh, stats->rooms, room->key, len, room);
+    if (!map_added(&room->hh)) {
+        free(room);
+        return NULL;
+    }
     return room;
 }
 

@@ -68,6 +68,7 @@ int subscriber_push_own(struct subscriber *subscriber, struct frame *frame, bool
     queued_frame queued = (queued_frame)frame_ref(frame) | (without_id ? 1 : 0);
     *entry_at(subscriber, subscriber->queue_count++) = queued;
     subscriber->queue_bytes += subscriber_frame_bytes(subscriber, queued);
+    realm_sort(subscriber);
     subscriber->ops->on_queued(subscriber);
     return 0;
 }
@@ -116,6 +117,7 @@ struct frame *subscriber_take(struct subscriber *subscriber)
     if (!queued_without_id(queued) && event_id_compare(frame->id, subscriber->taken) > 0)
         subscriber->taken = frame->id;
     queue_shrink(subscriber);
+    realm_sort(subscriber);
     return frame;
 }
 
@@ -123,6 +125,18 @@ queued_frame subscriber_peek(const struct subscriber *subscriber, uint32_t index
 {
     assert(index < subscriber->queue_count);
     return *entry_at(subscriber, index);
+}
+
+void subscriber_replace(struct subscriber *subscriber, uint32_t index, struct frame *frame)
+{
+    assert(index < subscriber->queue_count);
+    assert(index > 0 || subscriber->head_taken == 0);
+    queued_frame *entry = entry_at(subscriber, index);
+    struct frame *old = queued_get(*entry);
+    subscriber->queue_bytes -= subscriber_frame_bytes(subscriber, *entry);
+    *entry = (queued_frame)frame | (queued_frame)queued_without_id(*entry);
+    subscriber->queue_bytes += subscriber_frame_bytes(subscriber, *entry);
+    frame_unref(old);
 }
 
 int subscriber_taken(struct subscriber *subscriber, size_t len)

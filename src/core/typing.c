@@ -38,6 +38,10 @@ static struct typing_room *room_add(struct typing *typing, struct span realm, st
     list_init(&room->typists);
     unsigned len = pair_make(room->key, realm, name);
     HASH_ADD_KEYPTR(hh, typing->rooms, room->key, len, room);
+    if (!map_added(&room->hh)) {
+        free(room);
+        return NULL;
+    }
     return room;
 }
 
@@ -70,6 +74,10 @@ static struct typing_user *user_add(struct typing *typing, struct span realm, st
     list_init(&user->typists);
     unsigned len = pair_make(user->key, realm, name);
     HASH_ADD_KEYPTR(hh, typing->users, user->key, len, user);
+    if (!map_added(&user->hh)) {
+        free(user);
+        return NULL;
+    }
     return user;
 }
 

@@ -198,16 +198,16 @@ static void answer_busy(struct request *request, struct span busy)
 }
 
 void request_hand_over(struct request *request, struct stream *stream, const struct answer *head,
-                       struct span busy, void (*on_opened)(struct stream *stream, int err))
+                       struct span busy)
 {
     struct call *call = request_call(request);
     struct worker *worker = request->worker;
     assert(!call->done && !call->parked);
-    assert(on_opened);
+    assert(stream->ops->on_opened);
     struct buf text;
     struct stream_head *stream_head = NULL;
     int fd, err;
-    stream->on_opened = on_opened;
+    stream->opening = true;
     if (call->abandoned) {
         stream_refuse(stream, worker);
         call_finish(call);

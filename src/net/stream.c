@@ -83,7 +83,7 @@ void stream_open(struct stream *stream, struct worker *worker, int fd, struct st
 void stream_refuse(struct stream *stream, struct worker *worker)
 {
     assert(stream->state == STREAM_IDLE);
-    assert(stream->on_opened);
+    assert(stream->opening);
     stream->worker = worker;
     due_add(stream);
 }
@@ -242,14 +242,14 @@ static void stream_write(struct stream *stream)
 
 static void stream_serve(struct stream *stream)
 {
-    void (*on_opened)(struct stream *, int) = stream->on_opened;
-    stream->on_opened = NULL;
+    bool opens = stream->opening;
+    stream->opening = false;
     if (stream->state == STREAM_IDLE) {
-        on_opened(stream, ERR_BUSY);
+        stream->ops->on_opened(stream, ERR_BUSY);
         return;
     }
-    if (on_opened)
-        on_opened(stream, ERR_OK);
+    if (opens)
+        stream->ops->on_opened(stream, ERR_OK);
     if (stream->state == STREAM_CLOSED)
         stream_tell_closed(stream);
     else if (stream->writable)

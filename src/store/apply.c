@@ -22,7 +22,7 @@ void apply_forget(struct apply *apply)
 {
     for (int i = 0; i < apply->frame_count; i++)
         frame_unref(apply->frames[i]);
-    apply->frame_count = 0;
+    apply->frame_count = apply->rewritten = 0;
 }
 
 void apply_tell(struct apply *apply, journal_follower follower, void *context)
@@ -246,7 +246,7 @@ static int post(struct act *act)
         .type = message ? EVENT_NEW_MESSAGE : EVENT_CUSTOM,
         .place = act->scene.room.place,
         .room_id = command->room,
-        .body = act->body,
+        .body = act->said.body,
     };
     if (message) {
         event.message_id = command->message_id;
@@ -257,7 +257,6 @@ static int post(struct act *act)
         event.type_name = command->type_name;
     }
     struct frame *frame;
-    struct event_id root = EVENT_ID_NONE;
     int missed = 0;
     int err = act_frame(act, &event, &frame);
     if (err == ERR_FULL)
@@ -271,9 +270,7 @@ static int post(struct act *act)
     }
     err = act_store(act, &event, frame);
     if (!err && message)
-        err = ledger_put_off(act_find_root(act, &root), &missed);
-    if (!err && !event_id_is_none(root))
-        err = act->ledger->ops->replies_add(act->ledger, event.place, root, 1);
+        err = ledger_put_off(act_count_replies(act, &event), &missed);
     if (!err)
         err = message ? act_count_message(act, &event) : remember_once(act, &event);
     return err ? err : missed;
@@ -288,7 +285,9 @@ static int decide_and_post(struct act *act)
     int missed = 0;
     int err = ledger_put_off(find_earlier(act, &earlier), &missed);
     if (!err && missed)
-        err = ledger_put_off(act_heed_blocks(act), &missed);
+        err = ledger_put_off(scene_heed_blocks(act->ledger, &act->scene, act->command,
+                                               &act->apply->scratch, &act->said),
+                             &missed);
     if (err || missed)
         return err ? err : missed;
     if (earlier.same) {
@@ -302,7 +301,8 @@ static int decide_and_post(struct act *act)
         return act_refuse(act, err);
     if (earlier.found)
         return act_refuse(act, ERR_MESSAGE_ID_REUSED);
-    err = act_heed_blocks(act);
+    err =
+        scene_heed_blocks(act->ledger, &act->scene, act->command, &act->apply->scratch, &act->said);
     return err ? err : post(act);
 }
 
@@ -374,9 +374,6 @@ int apply_command(struct apply *apply, struct command *command, int64_t now_ms,
         .apply = apply,
         .ledger = apply->ledger,
         .command = command,
-        .body = command->body,
-        .mentions = command->mentions,
-        .mention_count = command->mention_count,
     };
     assert(apply->scratch.blocks == NULL);
     command->outcome = (struct outcome){0};
@@ -395,8 +392,14 @@ int apply_command(struct apply *apply, struct command *command, int64_t now_ms,
 int apply_append(struct apply *apply, struct journal_append *append, int64_t now_ms)
 {
     bool stopped = false;
+    int before = apply_events(apply);
+    append->done = append->count;
     for (int i = 0; i < append->count; i++) {
         struct command *command = &append->commands[i];
+        if (!stopped && i > 0 && apply_events(apply) - before >= APPEND_EVENTS_MAX) {
+            append->done = i;
+            return 0;
+        }
         if (stopped) {
             command->outcome = (struct outcome){.err = ERR_AGAIN};
             continue;

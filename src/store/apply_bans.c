@@ -34,7 +34,7 @@ static int delete_messages(struct act *act)
 {
     struct outcome *outcome = &act->command->outcome;
     struct sent sent = {.count = 0};
-    int missed = 0;
+    int before = apply_events(act->apply), count = 0, missed = 0;
     int err = act->ledger->ops->messages_of_sender(
         act->ledger, act->scene.target.place, act->scene.room.place, act->command->ban.deleted_upto,
         MESSAGES_DELETED_MAX, note_sent, &sent);
@@ -42,11 +42,11 @@ static int delete_messages(struct act *act)
         err = ledger_put_off(ledger_expect(act->ledger, act->scene.realm.place, sent.ids,
                                            sent.count),
                              &missed);
-    for (int i = 0; i < sent.count && !err; i++)
-        err = ledger_put_off(delete_message(act, sent.ids[i]), &missed);
-    outcome->more = sent.count == MESSAGES_DELETED_MAX;
+    while (count < sent.count && !err && apply_events(act->apply) - before < APPEND_EVENTS_MAX)
+        err = ledger_put_off(delete_message(act, sent.ids[count++]), &missed);
+    outcome->more = sent.count == MESSAGES_DELETED_MAX || count < sent.count;
     if (outcome->more)
-        outcome->deleted_upto = sent.ids[sent.count - 1];
+        outcome->deleted_upto = sent.ids[count - 1];
     return err ? err : missed;
 }
 

@@ -1,6 +1,5 @@
 #include "base/err.h"
 #include "store/act.h"
-#include "store/body.h"
 
 int act_block(struct act *act)
 {
@@ -32,41 +31,4 @@ int act_unblock(struct act *act)
         return 0;
     return act->ledger->ops->block_remove(act->ledger, act->scene.actor.place,
                                           act->scene.target.place);
-}
-
-static int mentioned_blocks(struct act *act, struct span id, bool *ret)
-{
-    struct ledger_user user;
-    int err = act->ledger->ops->user_find(act->ledger, act->scene.realm.place, id,
-                                          &act->apply->scratch, &user);
-    *ret = false;
-    if (err)
-        return err == ERR_NOT_FOUND ? 0 : err;
-    return scene_is_blocked(act->ledger, user.place, act->scene.actor.place, ret);
-}
-
-int act_heed_blocks(struct act *act)
-{
-    struct arena *scratch = &act->apply->scratch;
-    int count = 0, missed = 0;
-    if (act->mention_count == 0 || !act->scene.actor.place)
-        return 0;
-    struct span *kept = arena_alloc(scratch, (size_t)act->mention_count * sizeof(*kept));
-    if (!kept)
-        return ERR_MEMORY;
-    for (int i = 0; i < act->mention_count; i++) {
-        bool blocked;
-        int err = ledger_put_off(mentioned_blocks(act, act->mentions[i], &blocked), &missed);
-        if (err)
-            return err;
-        if (!blocked)
-            kept[count++] = act->mentions[i];
-    }
-    if (missed)
-        return missed;
-    if (count == act->mention_count)
-        return 0;
-    act->mentions = kept;
-    act->mention_count = count;
-    return body_with_mentions(scratch, act->body, kept, count, &act->body);
 }

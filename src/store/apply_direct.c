@@ -44,6 +44,18 @@ static int add_room(struct act *act)
     return err;
 }
 
+static int note_pair(struct act *act)
+{
+    const struct ledger_user *users[] = {&act->scene.actor, &act->scene.target};
+    struct room_person *pair = arena_alloc(&act->apply->scratch, 2 * sizeof(*pair));
+    if (!pair)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < array_count(users); i++)
+        pair[i] = (struct room_person){users[i]->id, users[i]->name, users[i]->data};
+    act->pair = pair;
+    return 0;
+}
+
 /* Each sees the room from its own joining on, whoever asked for it from its first event. */
 static int tell(struct act *act)
 {
@@ -71,6 +83,8 @@ static int create(struct act *act)
         err = act_begin(act);
     if (!err)
         err = act_user(act, act->command->target, &act->scene.target);
+    if (!err)
+        err = note_pair(act);
     if (!err)
         err = add_room(act);
     if (!err)

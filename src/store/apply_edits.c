@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "core/body.h"
 #include "store/act.h"
-#include "store/body.h"
 
 /* Edits of one message that are rewritten at once. */
 #define EDITS_AT_ONCE 64
@@ -21,6 +21,31 @@ static int check_edits(struct act *act, bool *ret_full)
     return err;
 }
 
+static bool same_value(struct span a, struct span b)
+{
+    if (!a.data || !b.data)
+        return !a.data && !b.data;
+    if (span_equal(a, b))
+        return true;
+    json_t *left = json_loadb(a.data, a.len, JSON_DECODE_ANY, NULL);
+    json_t *right = json_loadb(b.data, b.len, JSON_DECODE_ANY, NULL);
+    bool same = left && right && json_equal(left, right);
+    json_decref(left);
+    json_decref(right);
+    return same;
+}
+
+/* As JSON values. */
+static bool same_content(struct span a, struct span b)
+{
+    static const char *const names[] = {"text", "message", "mentions"};
+    for (size_t i = 0; i < array_count(names); i++) {
+        if (!same_value(body_member(a, names[i]), body_member(b, names[i])))
+            return false;
+    }
+    return true;
+}
+
 int act_edit_message(struct act *act)
 {
     struct command *command = act->command;
@@ -35,12 +60,13 @@ int act_edit_message(struct act *act)
     struct frame *frame;
     bool full;
     int missed = 0;
-    int err = ledger_put_off(act_heed_blocks(act), &missed);
+    int err = ledger_put_off(
+        scene_heed_blocks(ledger, &act->scene, command, &act->apply->scratch, &act->said), &missed);
     if (!err && missed)
         err = check_edits(act, &full);
     if (err || missed)
         return err ? err : missed;
-    if (body_same_content(message->body, act->body)) {
+    if (same_content(message->body, act->said.body)) {
         command->outcome.repeated = true;
         command->outcome.timestamp_ms = body_number(message->body, "editedAt");
         return 0;
@@ -48,7 +74,7 @@ int act_edit_message(struct act *act)
     err = check_edits(act, &full);
     if (err || full)
         return err ? err : act_refuse(act, ERR_TOO_MANY_EDITS);
-    err = body_edited(&act->apply->scratch, message->body, act->body, act->apply->now_ms,
+    err = body_edited(&act->apply->scratch, message->body, act->said.body, act->apply->now_ms,
                       &event.body);
     if (!err)
         err = act_frame(act, &event, &frame);
@@ -64,7 +90,8 @@ int act_edit_message(struct act *act)
     }
     err = act_store(act, &event, frame);
     return err ? err
-               : act_recount_mentions(act, message, act->mentions, act->mention_count);
+               : act_recount_mentions(act, message, act->said.mentions,
+                                      act->said.mention_count);
 }
 
 struct edits {
@@ -94,6 +121,7 @@ static int erase_edit(struct act *act, const struct ledger_event *message, struc
         err = body_erased(&scratch, message->body, edit.timestamp_ms, &body);
     if (!err)
         err = ledger->ops->event_rewrite(ledger, realm, id, body, true);
+    act->apply->rewritten++;
     arena_fini(&scratch);
     return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
 }

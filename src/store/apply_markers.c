@@ -70,7 +70,7 @@ int act_count_message(struct act *act, const struct ledger_event *message)
     int err = member ? ledger_put_off(move_marker(act, &marker), &missed) : 0;
     sent.sender = act->scene.actor.place;
     if (!err)
-        err = count_mentions(act, &sent, act->mentions, act->mention_count);
+        err = count_mentions(act, &sent, act->said.mentions, act->said.mention_count);
     return err ? err : missed;
 }
 
@@ -173,7 +173,7 @@ int act_read(struct act *act)
 /* -- acknowledging -------------------------------------------------------------------------- */
 
 static int device_advance(struct ledger *ledger, place_number user, struct span device,
-                          struct event_id cursor, int64_t now_ms)
+                          struct event_id cursor, int64_t now_ms, struct event_id *ret)
 {
     struct ledger_device value = {.cursor = EVENT_ID_NONE};
     int err = ledger->ops->device_find(ledger, user, device, &value);
@@ -182,21 +182,24 @@ static int device_advance(struct ledger *ledger, place_number user, struct span 
     if (event_id_compare(cursor, value.cursor) > 0)
         value.cursor = cursor;
     value.used_at_ms = now_ms;
+    *ret = value.cursor;
     return ledger->ops->device_put(ledger, user, device, &value);
 }
 
 int act_ack(struct act *act)
 {
-    struct command *command = act->command;
+    const struct command *command = act->command;
+    struct outcome *outcome = &act->command->outcome;
     if (event_id_compare(command->cursor, act->scene.realm.head) > 0)
         return act_refuse(act, ERR_CURSOR_AHEAD);
     int err = act_begin(act);
+    outcome->acked_from = act->scene.actor.acked;
+    outcome->acked = event_id_compare(command->cursor, outcome->acked_from) > 0;
+    outcome->cursor = outcome->acked ? command->cursor : outcome->acked_from;
     if (!err && command->device.data)
         err = device_advance(act->ledger, act->scene.actor.place, command->device, command->cursor,
-                             act->apply->now_ms);
-    command->outcome.acked_from = act->scene.actor.acked;
-    command->outcome.acked = event_id_compare(command->cursor, act->scene.actor.acked) > 0;
-    if (!err && command->outcome.acked)
+                             act->apply->now_ms, &outcome->cursor);
+    if (!err && outcome->acked)
         err = act->ledger->ops->user_ack(act->ledger, act->scene.actor.place, command->cursor,
                                          moved_ms(act));
     return err;

@@ -142,6 +142,7 @@ static int tell_member(struct act *act, const struct ledger_user *user,
                        const struct ledger_member *member, bool only_notify)
 {
     struct ledger_event event = event_about(act, EVENT_MEMBER_UPDATED, user);
+    event.silences_user = member->muted_until_ms > 0;
     json_t *body = shape_member(user->id, member->role, member->joined_at_ms,
                                 member->muted_until_ms, user->name, user->data);
     body = with(body, "roomId", json_stringn(act->room.id.data, act->room.id.len));

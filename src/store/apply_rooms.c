@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "store/act.h"
+#include "store/reading_parts.h"
 #include "store/shape.h"
 
 static int keep(struct act *act, struct span *text)
@@ -71,14 +72,15 @@ static bool room_differs(const struct room_info *a, const struct room_info *b)
 json_t *act_shape_room(const struct act *act, enum role role)
 {
     json_t *room = shape_room(&act->room, role, -1);
-    if (!room || act->command->kind != COMMAND_OPEN_DIRECT)
+    if (!room || !act->pair)
         return room;
-    const struct ledger_user *pair[] = {&act->scene.actor, &act->scene.target};
     json_t *members = json_array();
     int err = members ? 0 : -1;
-    for (size_t i = 0; i < array_count(pair) && !err; i++)
+    for (int i = 0; i < 2 && !err; i++) {
+        const struct room_person *person = &act->pair[i];
         err = json_array_append_new(members,
-                                    shape_person(pair[i]->id, pair[i]->name, pair[i]->data));
+                                    shape_person(person->user, person->name, person->data));
+    }
     if (!err)
         err = json_object_set(room, "members", members);
     json_decref(members);
@@ -88,13 +90,16 @@ json_t *act_shape_room(const struct act *act, enum role role)
     return NULL;
 }
 
-int act_emit_room(struct act *act, enum event_type type, bool ends_watching)
+int act_emit_room(struct act *act, enum event_type type, bool was_public)
 {
+    bool is_deleted = type == EVENT_ROOM_DELETED;
+    bool is_public = !is_deleted && act->room.kind == ROOM_PUBLIC;
     struct ledger_event event = {
         .type = type,
         .place = act->scene.room.place,
         .room_id = act->room.id,
-        .ends_watching = ends_watching,
+        .ends_watching = is_deleted || (was_public && !is_public),
+        .opens_watching = is_public && !was_public,
     };
     if (type == EVENT_ROOM_CREATED) {
         event.user = act->scene.actor.place;
@@ -117,6 +122,14 @@ void act_init_room(struct act *act, enum room_kind kind)
         .version = 1,
         .created_at_ms = act->apply->now_ms,
     };
+}
+
+/* The two of a direct room, into the results. */
+static int load_pair(struct act *act)
+{
+    if (act->room.kind != ROOM_DIRECT)
+        return 0;
+    return reading_pair(act->ledger, act->scene.room.place, act->apply->results, &act->pair);
 }
 
 /* The creator sees the room from its first event on. */
@@ -164,6 +177,8 @@ static int update(struct act *act)
     change_room(&act->room, &act->command->change);
     bool differs = room_differs(&act->room, before);
     err = act_keep_room(act);
+    if (!err)
+        err = load_pair(act);
     if (!err && differs) {
         struct ledger *ledger = act->ledger;
         act->room.version++;
@@ -173,12 +188,12 @@ static int update(struct act *act)
         if (!err)
             err = ledger->ops->room_set(ledger, act->scene.room.place, &act->room);
         if (!err)
-            err = act_emit_room(act, EVENT_ROOM_UPDATED,
-                            kind_before == ROOM_PUBLIC && act->room.kind != ROOM_PUBLIC);
+            err = act_emit_room(act, EVENT_ROOM_UPDATED, kind_before == ROOM_PUBLIC);
     }
     outcome->role = act->scene.member.role;
     outcome->notify = act->scene.member.notify;
     outcome->room = act->room;
+    outcome->pair = act->pair;
     return err;
 }
 
@@ -193,7 +208,9 @@ int act_delete_room(struct act *act)
     if (!err)
         err = act_begin(act);
     if (!err)
-        err = act_emit_room(act, EVENT_ROOM_DELETED, true);
+        err = load_pair(act);
+    if (!err)
+        err = act_emit_room(act, EVENT_ROOM_DELETED, act->room.kind == ROOM_PUBLIC);
     if (!err)
         err = act->ledger->ops->room_remove(act->ledger, act->scene.room.place,
                                             act->scene.realm.head);

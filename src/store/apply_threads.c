@@ -1,20 +1,7 @@
 #include "base/err.h"
 #include "store/act.h"
 
-int act_find_root(struct act *act, struct event_id *ret)
-{
-    struct ledger_event root;
-    int err = ERR_NOT_FOUND;
-    *ret = EVENT_ID_NONE;
-    if (act->command->thread_id.data)
-        err = act->ledger->ops->message_find(act->ledger, act->scene.room.place,
-                                             act->command->thread_id, &act->apply->scratch, &root);
-    if (!err)
-        *ret = root.id;
-    return err == ERR_NOT_FOUND ? 0 : err;
-}
-
-int act_uncount_reply(struct act *act, const struct ledger_event *message)
+static int add_to_root(struct act *act, const struct ledger_event *message, int change)
 {
     struct ledger *ledger = act->ledger;
     struct arena scratch;
@@ -25,8 +12,27 @@ int act_uncount_reply(struct act *act, const struct ledger_event *message)
     int err =
         ledger->ops->message_find(ledger, message->place, message->thread_id, &scratch, &root);
     arena_fini(&scratch);
-    /* A reply that stood there before the message of that name was never counted. */
-    if (!err && event_id_compare(root.id, message->id) <= 0)
-        err = ledger->ops->replies_add(ledger, message->place, root.id, -1);
+    if (!err)
+        err = ledger->ops->replies_add(ledger, message->place, root.id, change);
     return err == ERR_NOT_FOUND ? 0 : err;
+}
+
+int act_count_replies(struct act *act, const struct ledger_event *message)
+{
+    struct ledger *ledger = act->ledger;
+    int64_t waiting = 0;
+    int missed = 0;
+    int err = ledger_put_off(ledger->ops->replies_waiting(ledger, message->place,
+                                                          message->message_id, &waiting),
+                             &missed);
+    if (!err && waiting)
+        err = ledger->ops->replies_add(ledger, message->place, message->id, waiting);
+    if (!err)
+        err = add_to_root(act, message, 1);
+    return err ? err : missed;
+}
+
+int act_uncount_reply(struct act *act, const struct ledger_event *message)
+{
+    return add_to_root(act, message, -1);
 }

@@ -27,7 +27,10 @@ static int direct_add(struct ledger *ledger, place_number a, place_number b, pla
     struct memory_room *room = memory_room_at(memory, number);
     room->pair = pair_of(a, b);
     HASH_ADD(by_pair, memory->direct, pair, sizeof(room->pair), room);
-    return 0;
+    if (map_added(&room->by_pair))
+        return 0;
+    room->pair = (struct memory_pair){0, 0};
+    return ERR_MEMORY;
 }
 
 void memory_direct_remove(struct memory_ledger *memory, struct memory_room *room)

@@ -108,22 +108,6 @@ static struct memory_event *event_new(const struct ledger_event *event)
     return made;
 }
 
-/* The event with the texts that stand in other records. */
-struct ledger_event memory_event_given(struct memory_ledger *memory,
-                                       const struct memory_event *event)
-{
-    struct ledger_event given = event->event;
-    given.room_id = given.sender_id = given.user_id = (struct span){NULL, 0};
-    place_number room = given.room ? given.room : given.place;
-    if (memory_place_at(memory, room)->kind == MEMORY_ROOM)
-        given.room_id = memory_room_at(memory, room)->info.id;
-    if (given.sender)
-        given.sender_id = memory_user_at(memory, given.sender)->id;
-    if (given.user)
-        given.user_id = memory_user_at(memory, given.user)->id;
-    return given;
-}
-
 static int thread_of(struct memory_room *room, struct span id, struct memory_thread **ret)
 {
     struct memory_thread *thread;
@@ -136,6 +120,11 @@ static int thread_of(struct memory_room *room, struct span id, struct memory_thr
             return err;
         }
         HASH_ADD_KEYPTR(hh, room->threads, thread->id.data, thread->id.len, thread);
+        if (!map_added(&thread->hh)) {
+            free((char *)thread->id.data);
+            free(thread);
+            return ERR_MEMORY;
+        }
     }
     *ret = thread;
     return 0;
@@ -151,6 +140,10 @@ static int sent_of(struct memory_user *user, place_number room, struct memory_se
             return ERR_MEMORY;
         sent->room = room;
         HASH_ADD(hh, user->sent, room, sizeof(sent->room), sent);
+        if (!map_added(&sent->hh)) {
+            free(sent);
+            return ERR_MEMORY;
+        }
     }
     *ret = sent;
     return 0;
@@ -185,15 +178,19 @@ static int reserve_message(const struct standing *standing)
     return err;
 }
 
+static int index_message(struct memory_room *room, struct memory_event *event)
+{
+    HASH_ADD_KEYPTR(hh, room->messages_by_id, event->event.message_id.data,
+                    event->event.message_id.len, event);
+    return map_added(&event->hh) ? 0 : ERR_MEMORY;
+}
+
 static void push_message(const struct standing *standing, struct memory_event *event)
 {
-    struct memory_room *room = standing->room;
-    events_push(&room->messages, event);
+    events_push(&standing->room->messages, event);
     events_push(&standing->sent->messages, event);
     if (standing->thread)
         events_push(&standing->thread->replies, event);
-    HASH_ADD_KEYPTR(hh, room->messages_by_id, event->event.message_id.data,
-                    event->event.message_id.len, event);
 }
 
 static void pop_thread(struct memory_room *room, struct memory_thread *thread,
@@ -328,6 +325,8 @@ static int event_add(struct ledger *ledger, place_number number, const struct le
     if (!made)
         return err ? err : ERR_MEMORY;
     err = memory_edit_note(memory, number, made);
+    if (!err && message)
+        err = index_message(standing.room, made);
     if (err) {
         memory_event_free(made);
         return err;
@@ -406,21 +405,25 @@ static int walk(struct memory_ledger *memory, const struct memory_events *events
     return err;
 }
 
+static const struct memory_events no_events = {0};
+
+const struct memory_events *memory_replies(const struct memory_room *room, struct span thread)
+{
+    struct memory_thread *found;
+    HASH_FIND(hh, room->threads, thread.data, thread.len, found);
+    return found ? &found->replies : &no_events;
+}
+
 static const struct memory_events *events_of(struct memory_ledger *memory,
                                              const struct ledger_range *range)
 {
-    static const struct memory_events none = {0};
     struct memory_place *place = memory_place_at(memory, range->place);
-    struct memory_thread *thread;
     if (!range->messages_only)
         return &place->events;
     if (place->kind != MEMORY_ROOM)
-        return &none;
+        return &no_events;
     struct memory_room *room = container_of(place, struct memory_room, place);
-    if (!range->thread.data)
-        return &room->messages;
-    HASH_FIND(hh, room->threads, range->thread.data, range->thread.len, thread);
-    return thread ? &thread->replies : &none;
+    return range->thread.data ? memory_replies(room, range->thread) : &room->messages;
 }
 
 struct event_walk {

@@ -108,6 +108,22 @@ static struct ledger_realm realm_given(const struct memory_realm *realm)
     };
 }
 
+/* The event with the texts that stand in other records. */
+struct ledger_event memory_event_given(struct memory_ledger *memory,
+                                       const struct memory_event *event)
+{
+    struct ledger_event given = event->event;
+    given.room_id = given.sender_id = given.user_id = (struct span){NULL, 0};
+    place_number room = given.room ? given.room : given.place;
+    if (memory_place_at(memory, room)->kind == MEMORY_ROOM)
+        given.room_id = memory_room_at(memory, room)->info.id;
+    if (given.sender)
+        given.sender_id = memory_user_at(memory, given.sender)->id;
+    if (given.user)
+        given.user_id = memory_user_at(memory, given.user)->id;
+    return given;
+}
+
 static int realm_find(struct ledger *ledger, struct span name, struct ledger_realm *ret)
 {
     struct memory_realm *realm;
@@ -125,14 +141,18 @@ static int realm_add(struct ledger *ledger, struct span name, struct ledger_real
     if (!realm)
         return ERR_MEMORY;
     int err = memory_text_set(&realm->name, name);
-    if (!err)
-        err = memory_place_add(memory, &realm->place, MEMORY_REALM, realm);
+    if (!err) {
+        HASH_ADD_KEYPTR(hh, memory->realms, realm->name.data, realm->name.len, realm);
+        err = map_added(&realm->hh) ? memory_place_add(memory, &realm->place, MEMORY_REALM, realm)
+                                    : ERR_MEMORY;
+    }
+    if (err && map_added(&realm->hh))
+        HASH_DEL(memory->realms, realm);
     if (err) {
         free((char *)realm->name.data);
         free(realm);
         return err;
     }
-    HASH_ADD_KEYPTR(hh, memory->realms, realm->name.data, realm->name.len, realm);
     *ret = realm_given(realm);
     return 0;
 }
@@ -163,14 +183,18 @@ static int user_add(struct ledger *ledger, place_number realm, struct span id, p
     if (!user)
         return ERR_MEMORY;
     int err = memory_text_set(&user->id, id);
-    if (!err)
-        err = memory_place_add(memory, &user->place, MEMORY_USER, owner);
+    if (!err) {
+        HASH_ADD_KEYPTR(hh, owner->users, user->id.data, user->id.len, user);
+        err = map_added(&user->hh) ? memory_place_add(memory, &user->place, MEMORY_USER, owner)
+                                   : ERR_MEMORY;
+    }
+    if (err && map_added(&user->hh))
+        HASH_DEL(owner->users, user);
     if (err) {
         free((char *)user->id.data);
         free(user);
         return err;
     }
-    HASH_ADD_KEYPTR(hh, owner->users, user->id.data, user->id.len, user);
     *ret = user->place.number;
     return 0;
 }

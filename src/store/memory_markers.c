@@ -56,6 +56,10 @@ static int mention_of(struct memory_room *room, struct event_id id, struct memor
             return ERR_MEMORY;
         mention->id = id;
         HASH_ADD(hh, room->mentions, id, sizeof(mention->id), mention);
+        if (!map_added(&mention->hh)) {
+            free(mention);
+            return ERR_MEMORY;
+        }
     }
     *ret = mention;
     return 0;
@@ -168,6 +172,10 @@ static int erased_add(struct ledger *ledger, place_number number, uint64_t node)
             return ERR_MEMORY;
         erased->node = node;
         HASH_ADD(hh, room->erased, node, sizeof(erased->node), erased);
+        if (!map_added(&erased->hh)) {
+            free(erased);
+            return ERR_MEMORY;
+        }
     }
     erased->count++;
     room->has_erased = true;

@@ -93,13 +93,17 @@ static int add(struct memory_ledger *memory, place_number room_number, place_num
     }
     member->key.room = room_number;
     member->key.user = user_number;
+    HASH_ADD(hh, memory->members, key, sizeof(member->key), member);
+    if (!map_added(&member->hh)) {
+        free(member);
+        return ERR_MEMORY;
+    }
     member->room = room;
     member->user = user;
     insert(room->members, count, place_of_user(room, user->id), member);
     insert(user->rooms, user->room_count, place_of_room(user, room->info.id), member);
     room->info.member_count++;
     user->room_count++;
-    HASH_ADD(hh, memory->members, key, sizeof(member->key), member);
     *ret = member;
     return 0;
 }

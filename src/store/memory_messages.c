@@ -110,9 +110,14 @@ static int once_add(struct ledger *ledger, place_number place, struct span messa
     once->room = room;
     once->once = *value;
     struct memory_once *older = find_once(room, message_id);
+    HASH_ADD_KEYPTR(hh, room->onces, once->id.data, once->id.len, once);
+    if (!map_added(&once->hh)) {
+        free((char *)once->id.data);
+        free(once);
+        return ERR_MEMORY;
+    }
     if (older)
         HASH_DELETE(hh, room->onces, older);
-    HASH_ADD_KEYPTR(hh, room->onces, once->id.data, once->id.len, once);
     if (memory->once_newest)
         memory->once_newest->newer = once;
     else

@@ -83,7 +83,12 @@ static int reaction_add(struct ledger *ledger, place_number room, struct event_i
     assert(!find_fan(*link, user));
     fan->user = user;
     HASH_ADD(hh, (*link)->fans, user, sizeof(fan->user), fan);
-    return 0;
+    if (map_added(&fan->hh))
+        return 0;
+    free(fan);
+    if (!(*link)->fans)
+        unlink_reaction(link);
+    return ERR_MEMORY;
 }
 
 static int reaction_remove(struct ledger *ledger, place_number room, struct event_id message,
@@ -136,8 +141,19 @@ static int reactions(struct ledger *ledger, place_number room, struct event_id m
     return err;
 }
 
+static int replies_waiting(struct ledger *ledger, place_number room, struct span message_id,
+                           int64_t *ret)
+{
+    const struct memory_events *found =
+        memory_replies(memory_room_at(memory_of(ledger), room), message_id);
+    *ret = 0;
+    for (size_t i = found->first; i < found->end; i++)
+        *ret += !found->items[i]->event.deleted;
+    return 0;
+}
+
 static int replies_add(struct ledger *ledger, place_number room, struct event_id message,
-                       int change)
+                       int64_t change)
 {
     struct memory_event *root = message_at(ledger, room, message);
     root->replies += change;
@@ -159,6 +175,7 @@ void memory_reaction_ops(struct ledger_ops *ops)
     ops->reactions_clear = reactions_clear;
     ops->reaction_keys = reaction_keys;
     ops->reactions = reactions;
+    ops->replies_waiting = replies_waiting;
     ops->replies_add = replies_add;
     ops->replies = replies;
 }

@@ -91,15 +91,19 @@ static int room_add(struct ledger *ledger, place_number realm, const struct room
     int err = memory_text_set(&room->info.id, info->id);
     if (!err)
         err = set_info(room, info);
-    if (!err)
-        err = memory_place_add(memory, &room->place, MEMORY_ROOM, owner);
+    if (!err) {
+        HASH_ADD_KEYPTR(hh, owner->rooms, room->info.id.data, room->info.id.len, room);
+        err = map_added(&room->hh) ? memory_place_add(memory, &room->place, MEMORY_ROOM, owner)
+                                   : ERR_MEMORY;
+    }
+    if (err && map_added(&room->hh))
+        HASH_DEL(owner->rooms, room);
     if (err) {
         info_free(&room->info);
         free(room);
         return err;
     }
     room->info.created_at_ms = info->created_at_ms;
-    HASH_ADD_KEYPTR(hh, owner->rooms, room->info.id.data, room->info.id.len, room);
     *ret = room->place.number;
     return 0;
 }

@@ -11,9 +11,11 @@ static int history_view(struct opening *opening, struct view *view)
         const struct open_room *room = &open->rooms[i];
         const struct ledger_room *ledger_room = &opening->ledger_rooms[i];
         struct event_id floor = room->watch_since;
+        bool privileged =
+            reading_is_privileged(&open->actor, grants_for(open->granted, room->room));
         if (room->member)
             err = ledger_put_off(reading_floor(opening->ledger, ledger_room,
-                                               opening->user.place, false, &floor),
+                                               opening->user.place, privileged, &floor),
                                  &missed);
         if (!err)
             err = view_add(view, ledger_room->place, true, floor, !room->member);

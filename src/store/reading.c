@@ -3,7 +3,6 @@
 #include <assert.h>
 
 #include "base/err.h"
-#include "core/grant.h"
 #include "store/scene.h"
 #include "store/reading_parts.h"
 #include "store/shape.h"
@@ -116,7 +115,7 @@ int reading_details(struct ledger *ledger, const struct ledger_room *room, place
 {
     int err = 0, missed = 0;
     if (room->info.kind == ROOM_DIRECT)
-        err = ledger_put_off(reading_pair(ledger, room->place, arena, found), &missed);
+        err = ledger_put_off(reading_pair(ledger, room->place, arena, &found->pair), &missed);
     if (!err)
         err = last_message(ledger, room, user, privileged, arena, found);
     return err ? err : missed;
@@ -147,9 +146,9 @@ static int read_room(struct ledger *ledger, struct journal_read *read, int64_t n
         err = ledger_put_off(reading_marker(ledger, &scene.room, scene.actor.place,
                                             &scene.member.marker, &read->rooms[0].marker),
                              &missed);
-    bool privileged = read->actor.service || (read->actor.grants & GRANT_READ);
     if (!err)
-        err = reading_details(ledger, &scene.room, scene.actor.place, privileged, arena,
+        err = reading_details(ledger, &scene.room, scene.actor.place,
+                              reading_is_privileged(&read->actor, read->actor.grants), arena,
                               &read->rooms[0]);
     return err ? err : missed;
 }
@@ -178,8 +177,10 @@ static int read_rooms_of_user(struct ledger *ledger, struct journal_read *read,
     err = ledger->ops->rooms_of_user(ledger, scene.actor.place, read->from, read->limit + 1,
                                      note_room, &walk);
     for (int i = 0; i < read->room_count && !err; i++) {
-        err = ledger_put_off(reading_details(ledger, &walk.rooms[i], scene.actor.place, false,
-                                             arena, &read->rooms[i]),
+        unsigned grants = grants_for(read->granted, read->rooms[i].info.id);
+        err = ledger_put_off(reading_details(ledger, &walk.rooms[i], scene.actor.place,
+                                             reading_is_privileged(&read->actor, grants), arena,
+                                             &read->rooms[i]),
                              &missed);
         if (!err)
             err = ledger_put_off(reading_marker(ledger, &walk.rooms[i], scene.actor.place,
@@ -248,7 +249,12 @@ static int read_access(struct ledger *ledger, struct journal_read *read, int64_t
     command->outcome.err = command_decide(command, &scene.facts, &command->outcome.retry_after_ms);
     if (scene.facts.room_exists)
         command->outcome.members = scene.facts.room.member_count;
-    return 0;
+    if (command->outcome.err || command->kind != COMMAND_SEND_MESSAGE)
+        return 0;
+    struct said said;
+    err = scene_heed_blocks(ledger, &scene, command, scratch, &said);
+    command->outcome.body = said.body;
+    return err ? err : reading_keep(&read->request.arena, &command->outcome.body);
 }
 
 int reading_read(struct ledger *ledger, const struct settings *settings, struct journal_read *read,
@@ -308,6 +314,7 @@ int reading_read(struct ledger *ledger, const struct settings *settings, struct 
         err = read_access(ledger, read, now_ms, &scratch);
         break;
     case READ_PRESENCE:
+    case READ_CHOICES:
         err = reading_presence(ledger, read, &scratch);
         break;
     case READ_PEOPLE:

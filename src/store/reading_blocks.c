@@ -69,23 +69,26 @@ int reading_blocks(struct ledger *ledger, struct journal_read *read, int64_t now
 
 struct pair_walk {
     struct arena *arena;
-    struct read_person_name *next;
+    struct room_person *next;
 };
 
 static int note_person(void *context, const struct ledger_member *member)
 {
     struct pair_walk *walk = context;
-    struct read_person_name *found = walk->next++;
-    *found = (struct read_person_name){member->user_id, member->name, member->data};
+    struct room_person *found = walk->next++;
+    *found = (struct room_person){member->user_id, member->name, member->data};
     return keep_person(walk->arena, &found->user, &found->name, &found->data);
 }
 
 int reading_pair(struct ledger *ledger, place_number room, struct arena *arena,
-                 struct read_room *found)
+                 const struct room_person **ret)
 {
-    found->pair = arena_alloc(arena, 2 * sizeof(*found->pair));
-    if (!found->pair)
+    struct room_person *pair = arena_alloc(arena, 2 * sizeof(*pair));
+    if (!pair)
         return ERR_MEMORY;
-    struct pair_walk walk = {arena, found->pair};
-    return ledger->ops->members(ledger, room, (struct span){NULL, 0}, 2, note_person, &walk);
+    struct pair_walk walk = {arena, pair};
+    int err = ledger->ops->members(ledger, room, (struct span){NULL, 0}, 2, note_person, &walk);
+    if (!err)
+        *ret = pair;
+    return err;
 }

@@ -51,25 +51,28 @@ static int add_room(struct changed_walk *walk, const struct room_of_user *of,
                                 .notify = of->member.notify,
                                 .marker = *marker};
     err = reading_keep_room(arena, &found->info);
-    return err ? err
-               : reading_details(walk->ledger, &of->room, walk->user, false, arena, found);
+    if (err)
+        return err;
+    unsigned grants = grants_for(read->granted, found->info.id);
+    return reading_details(walk->ledger, &of->room, walk->user,
+                           reading_is_privileged(&read->actor, grants), arena, found);
 }
 
 static int add_partner(struct changed_walk *walk, const struct room_of_user *of)
 {
     struct journal_read *read = walk->read;
     struct arena *arena = &read->request.arena;
-    struct read_room found;
+    const struct room_person *pair;
     if (of->room.info.kind != ROOM_DIRECT || read->partner_count == PRESENCE_SNAPSHOT_MAX)
         return 0;
     if (!read->partners)
         read->partners = arena_alloc(arena, PRESENCE_SNAPSHOT_MAX * sizeof(*read->partners));
     if (!read->partners)
         return ERR_MEMORY;
-    int err = reading_pair(walk->ledger, of->room.place, arena, &found);
+    int err = reading_pair(walk->ledger, of->room.place, arena, &pair);
     for (int i = 0; i < 2 && !err; i++) {
-        if (!span_equal(found.pair[i].user, read->actor.user))
-            read->partners[read->partner_count++] = found.pair[i].user;
+        if (!span_equal(pair[i].user, read->actor.user))
+            read->partners[read->partner_count++] = pair[i].user;
     }
     return err;
 }
@@ -86,8 +89,10 @@ static int visit(void *context, const struct room_of_user *of)
     walk->read->mention_sum += marker.mentions;
     if (!err)
         err = ledger_put_off(add_partner(walk, of), &missed);
-    if (!err)
-        err = ledger_put_off(has_changed(walk, of->room.place, &changed), &missed);
+    /* Nothing has changed since the head, and whether there are more is known. */
+    if (err || walk->full || event_id_compare(walk->read->after, walk->read->head) >= 0)
+        return err ? err : missed;
+    err = ledger_put_off(has_changed(walk, of->room.place, &changed), &missed);
     if (!err && changed)
         err = add_room(walk, of, &marker);
     return err ? err : missed;

@@ -1,7 +1,6 @@
 #include <assert.h>
 
 #include "base/err.h"
-#include "core/grant.h"
 #include "store/reading_parts.h"
 #include "store/shape.h"
 
@@ -217,7 +216,7 @@ int reading_history(struct ledger *ledger, struct journal_history *history, int6
     arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
     struct leaf leaf = {.history = history, .ledger = ledger};
     int missed = 0;
-    bool privileged = history->actor.service || (history->actor.grants & GRANT_READ);
+    bool privileged = reading_is_privileged(&history->actor, history->actor.grants);
     int err = reading_scene(ledger, history->realm, history->room, &history->actor, now_ms,
                             &scratch, &scene);
     if (!err)

@@ -3,7 +3,7 @@
 #include "store/reading_parts.h"
 #include "store/unread.h"
 
-#define ROOMS_AT_ONCE 512
+#define ROOMS_AT_ONCE 512 /* where a walk may end before the last */
 #define MEMBERS_AT_ONCE 256
 
 int reading_marker(struct ledger *ledger, const struct ledger_room *room, place_number user,
@@ -35,25 +35,35 @@ static int note_room(void *context, const struct ledger_room *room,
     return reading_keep(list->arena, &of->room.info.id);
 }
 
-int reading_each_room(struct ledger *ledger, place_number user, struct span from,
+/* All after `from`, `at_once` read at a time: each time costs a look at all rooms of the user. */
+static int walk_rooms(struct ledger *ledger, place_number user, struct span from, int64_t at_once,
                       struct arena *arena, room_visitor visit, void *context)
 {
-    struct room_list list = {
-        .arena = arena,
-        .rooms = arena_alloc(arena, ROOMS_AT_ONCE * sizeof(*list.rooms)),
-    };
+    struct room_list list = {.arena = arena};
+    int64_t count;
+    int err = ledger->ops->room_count_of_user(ledger, user, &count);
+    if (err || count == 0)
+        return err;
+    int limit = (int)(count < at_once ? count : at_once);
+    list.rooms = arena_alloc(arena, (size_t)limit * sizeof(*list.rooms));
     if (!list.rooms)
         return ERR_MEMORY;
-    int err, missed = 0;
+    int missed = 0;
     do {
         list.count = 0;
-        err = ledger->ops->rooms_of_user(ledger, user, from, ROOMS_AT_ONCE, note_room, &list);
+        err = ledger->ops->rooms_of_user(ledger, user, from, limit, note_room, &list);
         for (int i = 0; i < list.count && !err; i++)
             err = ledger_put_off(visit(context, &list.rooms[i]), &missed);
         if (list.count)
             from = list.rooms[list.count - 1].room.info.id;
-    } while (!err && list.count == ROOMS_AT_ONCE);
+    } while (!err && list.count == limit && limit < count);
     return err < 0 || !missed ? err : missed;
+}
+
+int reading_each_room(struct ledger *ledger, place_number user, struct span from,
+                      struct arena *arena, room_visitor visit, void *context)
+{
+    return walk_rooms(ledger, user, from, ROOMS_OF_USER_MAX, arena, visit, context);
 }
 
 static int gather_reader(struct ledger *ledger, struct journal_read *read, struct arena *scratch,
@@ -303,7 +313,8 @@ int reading_receipts(struct ledger *ledger, const struct settings *settings,
     walk.members = arena_alloc(scratch, MEMBERS_AT_ONCE * sizeof(*walk.members));
     if (!walk.members)
         return ERR_MEMORY;
-    err = reading_each_room(ledger, walk.user.place, read->from, scratch, add_receipts, &walk);
+    err = walk_rooms(ledger, walk.user.place, read->from, ROOMS_AT_ONCE, scratch, add_receipts,
+                     &walk);
     if (err < 0)
         return err;
     return reading_keep(&read->request.arena, &read->next);

@@ -96,7 +96,7 @@ static int load_rooms_of_user(struct opening *opening)
     }
 }
 
-static int deny(struct opening *opening, struct span room, int why)
+static int deny(struct opening *opening, struct span room, int why, bool banned)
 {
     struct journal_open *open = opening->open;
     if (!open->denied) {
@@ -106,7 +106,7 @@ static int deny(struct opening *opening, struct span room, int why)
             return ERR_MEMORY;
     }
     struct open_denied *denied = &open->denied[open->denied_count++];
-    *denied = (struct open_denied){room, why};
+    *denied = (struct open_denied){room, why, banned};
     return reading_keep(&open->request.arena, &denied->room);
 }
 
@@ -128,7 +128,7 @@ static int load_named(struct opening *opening, const struct follow_room *named)
     int err =
         ledger->ops->room_find(ledger, opening->realm.place, named->room, &opening->scratch, &room);
     if (err == ERR_NOT_FOUND)
-        return deny(opening, named->room, ERR_NOT_FOUND);
+        return deny(opening, named->room, ERR_NOT_FOUND, false);
     if (!err && opening->user.place) {
         err = ledger->ops->member_find(ledger, room.place, opening->user.place, &member);
         if (err == ERR_NOT_FOUND)
@@ -146,7 +146,8 @@ static int load_named(struct opening *opening, const struct follow_room *named)
         return 0;
     }
     int why = check_read(opening, &room, member.role, banned, named->grants);
-    return why ? deny(opening, named->room, why) : add_room(opening, &room, &member, named);
+    return why ? deny(opening, named->room, why, banned)
+               : add_room(opening, &room, &member, named);
 }
 
 static int load_rooms(struct opening *opening)
@@ -301,7 +302,7 @@ static int open_reader(struct opening *opening, int64_t now_ms, bool *ret_note_d
     if (!err && opening->user.place)
         err = ledger_put_off(count_unread(opening), &missed);
     for (int i = 0; i < open->follow.room_count && !err && !opening->realm.place; i++)
-        err = deny(opening, open->follow.rooms[i].room, ERR_NOT_FOUND);
+        err = deny(opening, open->follow.rooms[i].room, ERR_NOT_FOUND, false);
     if (!err)
         err = ledger_put_off(load_device(opening, now_ms, ret_note_device), &unsure);
     if (!err)

@@ -98,7 +98,7 @@ int reading_presence(struct ledger *ledger, struct journal_read *read, struct ar
     read->presence.activity = kept.activity;
     read->presence.seen_ms = kept.seen_ms;
     err = reading_keep(&read->request.arena, &read->presence.activity);
-    if (!err)
+    if (!err && read->what == READ_PRESENCE)
         err = ledger_put_off(load_rooms(ledger, read, scene.actor.place), &missed);
     if (!err)
         err = load_subscriptions(ledger, read, scene.actor.place);

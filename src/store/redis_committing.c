@@ -32,6 +32,7 @@ struct batch {
     bool guessed, sent;
     bool starves; /* the node has no place numbers left */
     int rounds;
+    int events;          /* that its commands make or rewrite */
     int64_t now_ms;      /* of all its runs, since they must ask for the same */
     int64_t until_ms;    /* clock_now_ms(): the latest that any of its works can wait */
     int64_t deadline_ms; /* the same by the clock of Redis */
@@ -53,9 +54,19 @@ static struct journal_append *append_of(const struct redis_work *work)
     return container_of(work->request, struct journal_append, request);
 }
 
+/* How many it has, or as many of them as one append may do (see journal_append). */
 static int command_count(const struct redis_work *work)
 {
-    return work->request->kind == REDIS_ASK_APPEND ? append_of(work)->count : 1;
+    if (work->request->kind != REDIS_ASK_APPEND)
+        return 1;
+    return work->end ? work->end : append_of(work)->count;
+}
+
+static void finish(struct redis_work *work, int err)
+{
+    if (work->request->kind == REDIS_ASK_APPEND)
+        append_of(work)->done = command_count(work);
+    redis_work_finish(work->shard->journal, work, err);
 }
 
 /* Posts alone are worth guessing: they find the same facts again and again. */
@@ -64,7 +75,7 @@ static bool may_guess(const struct redis_work *work)
     if (work->stale || work->request->kind != REDIS_ASK_APPEND)
         return false;
     const struct journal_append *append = append_of(work);
-    for (int i = work->next; i < append->count; i++) {
+    for (int i = work->next; i < command_count(work); i++) {
         enum command_kind kind = append->commands[i].kind;
         if (kind != COMMAND_SEND_MESSAGE && kind != COMMAND_CUSTOM_EVENT)
             return false;
@@ -128,9 +139,8 @@ static void batch_fill(struct batch *batch, struct list *list)
 /* Ends with `err`, all of it. */
 static void batch_fail(struct batch *batch, int err)
 {
-    struct redis_journal *journal = batch->shard->journal;
     for (int i = 0; i < batch->work_count; i++)
-        redis_work_finish(journal, batch->works[i], err);
+        finish(batch->works[i], err);
     batch_free(batch);
 }
 
@@ -160,6 +170,8 @@ static int carry_out(struct batch *batch, struct redis_work *work, int command, 
     else
         err = apply_command(apply, &append_of(work)->commands[command], now_ms,
                             &work->request->arena);
+    work->events += apply_events(apply);
+    batch->events += apply_events(apply);
     apply_forget(apply); /* frames are made by those who tail */
     return err;
 }
@@ -180,8 +192,13 @@ static int run_work(struct batch *batch, int at, int64_t now_ms)
     struct redis_work *work = batch->works[at];
     int count = command_count(work), first = work->next, missed = 0;
     bool stopped = work->stopped, writes = false;
+    work->events = 0;
     for (batch->ends[at] = first; batch->ends[at] < count; batch->ends[at]++) {
         int command = batch->ends[at];
+        if (!stopped && command > 0 && work->events >= APPEND_EVENTS_MAX) {
+            work->end = command;
+            return missed;
+        }
         if (stopped) {
             append_of(work)->commands[command].outcome = (struct outcome){.err = ERR_AGAIN};
             continue;
@@ -234,6 +251,8 @@ static bool run_works(struct batch *batch, struct redis_ledger *ledger, bool *re
     bool whole = true;
     for (int i = 0; i < batch->work_count; i++) {
         int err = run_work(batch, i, ledger->now_ms);
+        if (whole && !err && batch->events >= APPEND_EVENTS_MAX)
+            cut_off(batch, i + 1);
         if (err == ERR_NOT_FETCHED) {
             whole = false;
         } else if (err == ERR_AGAIN && whole) {
@@ -242,7 +261,7 @@ static bool run_works(struct batch *batch, struct redis_ledger *ledger, bool *re
         } else if (err && err != ERR_AGAIN) {
             struct redis_work *work = batch->works[i];
             drop_work(batch, i);
-            redis_work_finish(batch->shard->journal, work, err);
+            finish(work, err);
             *ret_failed = true;
             return false;
         }
@@ -259,7 +278,7 @@ static bool run(struct batch *batch)
     bool whole, failed;
     do {
         failed = false;
-        batch->ran_count = batch->given.at = 0;
+        batch->ran_count = batch->given.at = batch->events = 0;
         redis_view_restart(batch->view);
         redis_ledger_init(&ledger, batch->view, journal->settings, &shard->places);
         ledger.given = &batch->given;
@@ -290,7 +309,6 @@ static void settle_outcome(const struct batch *batch, struct outcome *outcome,
  * not. */
 static void batch_settle(struct batch *batch, const struct redis_result *results)
 {
-    struct redis_journal *journal = batch->shard->journal;
     int failed_from[REDIS_BATCH_COMMANDS_MAX];
     bool any_failed = false;
     for (int i = 0; i < batch->work_count; i++)
@@ -318,9 +336,9 @@ static void batch_settle(struct batch *batch, const struct redis_result *results
             work->tries++;
         work->next = failed_from[i];
         if (work->next == command_count(work))
-            redis_work_finish(journal, work, 0);
+            finish(work, 0);
         else if (work->tries > REDIS_TRIES_MAX)
-            redis_work_finish(journal, work, ERR_BUSY);
+            finish(work, ERR_BUSY);
         else
             put_back(work);
     }

@@ -48,6 +48,9 @@ static int event_rewrite(struct ledger *base, place_number realm, struct event_i
     event.deleted |= deleted;
     if (deleted && event.type == EVENT_NEW_MESSAGE)
         err = delete_message(ledger, &event);
+    if (!err && deleted && event.thread_id.data)
+        err = redis_view_raise(ledger->view, redis_room_key(ledger, event.place, "threads"),
+                               event.thread_id, -1);
     return err ? err : write_texts(ledger, &event);
 }
 

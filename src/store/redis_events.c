@@ -61,7 +61,11 @@ static int add_to_thread(struct redis_ledger *ledger, const struct ledger_event 
     int err = redis_pack_ordinal(value, REDIS_PENDING_ORDINAL + event->id.seq);
     if (!err)
         err = buf_add_span(value, meta);
-    return err ? err : redis_view_entry_add(ledger->view, thread, event->id, buf_span(value));
+    if (!err)
+        err = redis_view_entry_add(ledger->view, thread, event->id, buf_span(value));
+    return err ? err
+               : redis_view_raise(ledger->view, redis_room_key(ledger, event->place, "threads"),
+                                  event->thread_id, 1);
 }
 
 static int add_to_sender(struct redis_ledger *ledger, const struct ledger_event *event)

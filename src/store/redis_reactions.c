@@ -353,7 +353,23 @@ static int reactions(struct ledger *base, place_number room, struct event_id mes
     return err ? err : missed;
 }
 
-static int replies_add(struct ledger *base, place_number room, struct event_id message, int change)
+/* Checked: whoever answers a message that is not there yet counts on its finding this. */
+static int replies_waiting(struct ledger *base, place_number room, struct span message_id,
+                           int64_t *ret)
+{
+    struct redis_ledger *ledger = redis_ledger_of(base);
+    struct span text = {NULL, 0};
+    uint64_t count = 0;
+    int err = redis_view_get_absent(ledger->view, redis_room_key(ledger, room, "threads"),
+                                    message_id, &text);
+    if (!err && text.data && span_to_number(text, INT64_MAX, &count))
+        err = ERR_CORRUPT;
+    *ret = (int64_t)count;
+    return err;
+}
+
+static int replies_add(struct ledger *base, place_number room, struct event_id message,
+                       int64_t change)
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
     struct buf *field = redis_scratch(ledger);
@@ -388,6 +404,7 @@ void redis_ledger_add_reactions(struct ledger_ops *ops)
     ops->reactions_clear = reactions_clear;
     ops->reaction_keys = reaction_keys;
     ops->reactions = reactions;
+    ops->replies_waiting = replies_waiting;
     ops->replies_add = replies_add;
     ops->replies = replies;
 }

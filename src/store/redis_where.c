@@ -8,6 +8,8 @@
 #define FLAG_ENDS_WATCHING 4
 #define FLAG_BARS_USER 8
 #define FLAG_TARGET_EDITED 16
+#define FLAG_OPENS_WATCHING 32
+#define FLAG_SILENCES_USER 64
 #define AUDIENCE_MASK 3
 
 /* -- packing ---------------------------------------------------------------------------------- */
@@ -18,7 +20,9 @@ static int pack_meta(struct buf *buf, const struct ledger_event *event)
         event->type,
         (unsigned)event->audience | (event->ends_watching ? FLAG_ENDS_WATCHING : 0u) |
             (event->bars_user ? FLAG_BARS_USER : 0u) |
-            (event->target_edited ? FLAG_TARGET_EDITED : 0u),
+            (event->target_edited ? FLAG_TARGET_EDITED : 0u) |
+            (event->opens_watching ? FLAG_OPENS_WATCHING : 0u) |
+            (event->silences_user ? FLAG_SILENCES_USER : 0u),
         (uint64_t)event->timestamp_ms,
         event->sender,
         event->user,
@@ -39,6 +43,8 @@ static void unpack_meta(struct redis_fields *fields, struct ledger_event *event)
     event->ends_watching = flags & FLAG_ENDS_WATCHING;
     event->bars_user = flags & FLAG_BARS_USER;
     event->target_edited = flags & FLAG_TARGET_EDITED;
+    event->opens_watching = flags & FLAG_OPENS_WATCHING;
+    event->silences_user = flags & FLAG_SILENCES_USER;
     event->timestamp_ms = (int64_t)redis_take_number(fields);
     event->sender = redis_take_number(fields);
     event->user = redis_take_number(fields);

@@ -1,7 +1,7 @@
 #include "store/scene.h"
 
 #include "base/err.h"
-#include "core/grant.h"
+#include "core/body.h"
 #include "store/reading_parts.h"
 
 /* What is looked up may be missing. */
@@ -84,6 +84,41 @@ static bool may_take_an_owner(const struct command *command)
            command->kind == COMMAND_REMOVE_MEMBER || command->kind == COMMAND_BAN;
 }
 
+static int mentioned_blocks(struct ledger *ledger, const struct scene *scene, struct span id,
+                            struct arena *arena, bool *ret)
+{
+    struct ledger_user user;
+    int err = ledger->ops->user_find(ledger, scene->realm.place, id, arena, &user);
+    *ret = false;
+    return err ? allow_missing(err) : scene_is_blocked(ledger, user.place, scene->actor.place, ret);
+}
+
+int scene_heed_blocks(struct ledger *ledger, const struct scene *scene,
+                      const struct command *command, struct arena *arena, struct said *ret)
+{
+    int count = 0, all = command->mention_count, missed = 0;
+    *ret = (struct said){command->body, command->mentions, all};
+    if (all == 0 || !scene->actor.place)
+        return 0;
+    struct span *kept = arena_alloc(arena, (size_t)all * sizeof(*kept));
+    if (!kept)
+        return ERR_MEMORY;
+    for (int i = 0; i < all; i++) {
+        bool blocked;
+        int err = ledger_put_off(
+            mentioned_blocks(ledger, scene, command->mentions[i], arena, &blocked), &missed);
+        if (err)
+            return err;
+        if (!blocked)
+            kept[count++] = command->mentions[i];
+    }
+    if (missed || count == all)
+        return missed;
+    ret->mentions = kept;
+    ret->mention_count = count;
+    return body_with_mentions(arena, command->body, kept, count, &ret->body);
+}
+
 static bool is_reaction(const struct command *command)
 {
     return command->kind == COMMAND_ADD_REACTION || command->kind == COMMAND_REMOVE_REACTION;
@@ -99,8 +134,8 @@ int scene_check_shown(struct ledger *ledger, const struct scene *scene, const st
                       struct event_id message)
 {
     struct event_id floor;
-    bool privileged = actor->service || (actor->grants & GRANT_READ);
-    int err = reading_floor(ledger, &scene->room, scene->actor.place, privileged, &floor);
+    int err = reading_floor(ledger, &scene->room, scene->actor.place,
+                            reading_is_privileged(actor, actor->grants), &floor);
     if (err)
         return err;
     return event_id_compare(message, floor) <= 0 ? ERR_NOT_FOUND : 0;

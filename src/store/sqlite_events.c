@@ -43,6 +43,7 @@ static void bind_event(sqlite3_stmt *statement, place_number realm,
     sqlite_bind_number(statement, 6,
                        (int)event->audience +
                            (event->ends_watching ? SQLITE_FLAG_ENDS_WATCHING : 0) +
+                           (event->opens_watching ? SQLITE_FLAG_OPENS_WATCHING : 0) +
                            (event->bars_user ? SQLITE_FLAG_BARS_USER : 0));
     sqlite_bind_number(statement, 7, event->timestamp_ms);
     sqlite_bind_place(statement, 8, event->sender);
@@ -124,6 +125,7 @@ static struct ledger_event event_of_row(sqlite3_stmt *row)
         .type = (enum event_type)sqlite3_column_int(row, 3),
         .audience = (enum audience)(flags & (SQLITE_FLAG_ENDS_WATCHING - 1)),
         .ends_watching = flags & SQLITE_FLAG_ENDS_WATCHING,
+        .opens_watching = flags & SQLITE_FLAG_OPENS_WATCHING,
         .deleted = flags & SQLITE_FLAG_DELETED,
         .bars_user = flags & SQLITE_FLAG_BARS_USER,
         .timestamp_ms = sqlite3_column_int64(row, 5),

@@ -138,7 +138,22 @@ static int reactions(struct ledger *base, place_number room, struct event_id mes
     return sqlite_finish(statement, err == ERR_NOT_FOUND ? 0 : err);
 }
 
-static int replies_add(struct ledger *base, place_number room, struct event_id message, int change)
+static int replies_waiting(struct ledger *base, place_number room, struct span message_id,
+                           int64_t *ret)
+{
+    struct sqlite_ledger *ledger = self(base);
+    sqlite3_stmt *statement = sqlite_get(ledger, SQL_thread_waiting);
+
+    sqlite_bind_number(statement, 1, (int64_t)room);
+    sqlite_bind_text(statement, 2, message_id);
+    sqlite_bind_number(statement, 3, SQLITE_FLAG_DELETED);
+    int err = sqlite_next(ledger, statement);
+    *ret = err ? 0 : sqlite3_column_int64(statement, 0);
+    return sqlite_finish(statement, err);
+}
+
+static int replies_add(struct ledger *base, place_number room, struct event_id message,
+                       int64_t change)
 {
     struct sqlite_ledger *ledger = self(base);
     sqlite3_stmt *statement = sqlite_get(ledger, SQL_thread_count);
@@ -167,6 +182,7 @@ void sqlite_ledger_add_reactions(struct ledger_ops *ops)
     ops->reactions_clear = reactions_clear;
     ops->reaction_keys = reaction_keys;
     ops->reactions = reactions;
+    ops->replies_waiting = replies_waiting;
     ops->replies_add = replies_add;
     ops->replies = replies;
 }

@@ -86,7 +86,7 @@ static struct sqlite_trim_room *room_of(struct sqlite_trim *trim, place_number p
         return NULL;
     room->place = place;
     HASH_ADD(hh, trim->rooms, place, sizeof(room->place), room);
-    if (!room->hh.tbl) {
+    if (!map_added(&room->hh)) {
         free(room);
         return NULL;
     }

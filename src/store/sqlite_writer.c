@@ -18,7 +18,6 @@
 struct batch {
     struct journal_request *requests[SQLITE_BATCH_COMMANDS_MAX];
     int count;
-    int commands;
 };
 
 /* Requests */
@@ -81,12 +80,16 @@ static int carry_out(struct sqlite_writer *writer, struct journal_request *reque
                         now_ms);
 }
 
-static int try_batch(struct sqlite_writer *writer, const struct batch *batch, int64_t now_ms)
+/* Writes how many of the requests the transaction took. */
+static int try_batch(struct sqlite_writer *writer, const struct batch *batch, int64_t now_ms,
+                     int *ret_taken)
 {
     int err = sqlite_ledger_begin(&writer->ledger);
+    int taken = 0;
 
-    for (int i = 0; i < batch->count && !err; i++)
-        err = carry_out(writer, batch->requests[i], now_ms);
+    while (taken < batch->count && !err && apply_events(&writer->apply) < APPEND_EVENTS_MAX)
+        err = carry_out(writer, batch->requests[taken++], now_ms);
+    *ret_taken = taken;
     if (!err) {
         int64_t start_us = clock_now_us();
 
@@ -109,32 +112,55 @@ static void forget_results(struct journal_request *request)
     arena_init(&request->arena, REQUEST_ARENA_BYTES_MAX);
 }
 
-static void run_batch(struct sqlite_writer *writer, struct batch *batch)
+/* The first `count` requests, which it leaves out of the batch. */
+static struct batch cut(struct batch *batch, int count)
+{
+    struct batch head = {.count = count};
+
+    memcpy(head.requests, batch->requests, (size_t)count * sizeof(head.requests[0]));
+    batch->count -= count;
+    memmove(batch->requests, batch->requests + count,
+            (size_t)batch->count * sizeof(head.requests[0]));
+    return head;
+}
+
+static int commands_in(const struct batch *batch)
+{
+    int commands = 0;
+
+    for (int i = 0; i < batch->count; i++)
+        commands += commands_of(batch->requests[i]);
+    return commands;
+}
+
+/* Finishes one request at least, as many as one transaction takes. */
+static void run_some(struct sqlite_writer *writer, struct batch *batch)
 {
     int64_t now_ms = clock_wall_ms();
+    int taken = batch->count;
     int err = sqlite_life_reserve(writer, now_ms);
 
     if (!err)
-        err = try_batch(writer, batch, now_ms);
+        err = try_batch(writer, batch, now_ms, &taken);
     bool store_failed = writer->ledger.code != 0 || err == ERR_UNAVAILABLE;
     atomic_store(&writer->down, err && store_failed);
-    if (err && !store_failed && batch->count > 1) {
-        for (int i = 0; i < batch->count; i++) {
-            struct batch one = {.requests = {batch->requests[i]}, .count = 1};
+    if (err && !store_failed && taken > 1) {
+        for (int i = 0; i < taken; i++) {
+            struct batch one = cut(batch, 1);
 
-            one.commands = commands_of(one.requests[0]);
             forget_results(one.requests[0]);
-            run_batch(writer, &one);
+            run_some(writer, &one);
         }
         return;
     }
+    struct batch done = cut(batch, err && store_failed ? batch->count : taken);
     if (!err) {
         writer->erasing |= writer->ledger.erased;
         writer->ledger.erased = false;
-        metric_observe(METRIC_COMMIT_BATCH, (uint64_t)batch->commands);
+        metric_observe(METRIC_COMMIT_BATCH, (uint64_t)commands_in(&done));
         apply_tell(&writer->apply, writer->follower, writer->context);
     }
-    finish(writer, batch, err);
+    finish(writer, &done, err);
 }
 
 /* Checkpoints */
@@ -185,22 +211,21 @@ static void checkpoint_if_due(struct sqlite_writer *writer, bool idle)
 
 /* The thread */
 
-/* Cuts the next batch off `*pending`. */
+/* Cuts the next batch, which is empty, off `*pending`. */
 static void fill_batch(struct journal_request **pending, struct batch *ret)
 {
-    ret->count = ret->commands = 0;
-    while (*pending) {
-        int commands = commands_of(*pending);
+    int commands = 0;
 
-        if (ret->count > 0 && ret->commands + commands > SQLITE_BATCH_COMMANDS_MAX)
+    while (*pending && commands < SQLITE_BATCH_COMMANDS_MAX) {
+        int more = commands_of(*pending);
+
+        if (ret->count > 0 && commands + more > SQLITE_BATCH_COMMANDS_MAX)
             return;
         struct journal_request *request = *pending;
         *pending = sqlite_queue_next(request);
         request->letter.next = NULL;
         ret->requests[ret->count++] = request;
-        ret->commands += commands;
-        if (ret->commands >= SQLITE_BATCH_COMMANDS_MAX)
-            return;
+        commands += more;
     }
 }
 
@@ -241,7 +266,7 @@ static int64_t keep_house(struct sqlite_writer *writer, bool idle)
 static void *run(void *context)
 {
     struct sqlite_writer *writer = context;
-    struct batch batch;
+    struct batch batch = {.count = 0};
     int64_t wait_ms = TICK_MS;
     bool closed = false;
 
@@ -250,10 +275,11 @@ static void *run(void *context)
             sqlite_queue_take_all(&writer->queue, wait_ms > 0 ? wait_ms : 1, &closed);
         bool idle = !pending;
 
-        while (pending) {
-            fill_batch(&pending, &batch);
-            run_batch(writer, &batch);
-            if (pending)
+        while (pending || batch.count > 0) {
+            if (batch.count == 0)
+                fill_batch(&pending, &batch);
+            run_some(writer, &batch);
+            if (pending || batch.count > 0)
                 keep_house(writer, false);
         }
         wait_ms = keep_house(writer, idle);

@@ -39,6 +39,7 @@ static void follow(void *context, struct frame *const *frames, int count)
         followed->type = frame->type;
         followed->audience = (enum audience)frame->audience;
         followed->ends_watching = frame->ends_watching;
+        followed->opens_watching = frame->opens_watching;
         followed->bars_user = frame->bars_user;
         followed->members = frame->members;
         followed->target = frame->target;

@@ -30,7 +30,7 @@ struct followed {
     enum event_type type;
     enum audience audience;
     struct event_id target;
-    bool ends_watching, bars_user, target_edited;
+    bool ends_watching, opens_watching, bars_user, target_edited;
     int64_t members;
     char room[IDENT_BYTES_MAX + 1], user[IDENT_BYTES_MAX + 1];
     char sender[IDENT_BYTES_MAX + 1];
@@ -117,6 +117,7 @@ struct event_id play_head(struct play *play);
 
 /* Tests of the parts. */
 int run_append_tests(void);
+int run_age_tests(void);
 int run_permission_tests(void);
 int run_replay_tests(void);
 int run_gap_tests(void);

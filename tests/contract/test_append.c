@@ -210,6 +210,59 @@ static void a_message_too_large_for_a_frame_is_refused(void **state)
     play_free(play);
 }
 
+/* Five commands of many events each. */
+static void a_long_append_leaves_a_rest(void **state)
+{
+    enum { COMMANDS = 5, USERS = 400 };
+    struct play *play = play_new();
+    static char names[COMMANDS * USERS][16];
+    static struct span users[COMMANDS * USERS];
+    struct command commands[COMMANDS];
+    assert_err(play_put_room(play, "ann", "tea", ROOM_PUBLIC), ERR_OK);
+    for (int i = 0; i < COMMANDS * USERS; i++) {
+        snprintf(names[i], sizeof(names[i]), "user-%04d", i);
+        users[i] = span_text(names[i]);
+    }
+    for (int i = 0; i < COMMANDS; i++) {
+        commands[i] = play_command(COMMAND_ADD_MEMBERS, "ann", "tea");
+        commands[i].users = users + i * USERS;
+        commands[i].user_count = USERS;
+    }
+    struct journal_append append = {.commands = commands, .count = COMMANDS};
+    play_append(play, &append);
+    assert_int_equal(append.done, 3);
+    assert_id_equal(play_head(play), commands[2].outcome.head);
+    journal_append_fini(&append);
+    struct journal_append rest = {.commands = commands + 3, .count = 2};
+    play_append(play, &rest);
+    assert_int_equal(rest.done, 2);
+    for (int i = 0; i < COMMANDS; i++) {
+        assert_err(commands[i].outcome.err, ERR_OK);
+        assert_int_equal(commands[i].outcome.members_added, USERS);
+        if (i > 0)
+            assert_true(event_id_compare(commands[i - 1].outcome.head, commands[i].outcome.id) < 0);
+    }
+    journal_append_fini(&rest);
+    play_free(play);
+}
+
+/* What was refused makes no events: nothing is left. */
+static void refusals_leave_no_rest(void **state)
+{
+    struct play *play = play_new();
+    struct command commands[3];
+    assert_err(play_put_room(play, "ann", "tea", ROOM_PUBLIC), ERR_OK);
+    for (int i = 0; i < 3; i++)
+        commands[i] = play_command(COMMAND_DELETE_ROOM, i < 2 ? "eve" : "ann", "tea");
+    struct journal_append append = {.commands = commands, .count = 3, .ordered = true};
+    play_append(play, &append);
+    assert_int_equal(append.done, 3);
+    assert_err(commands[0].outcome.err, ERR_NOT_ALLOWED);
+    assert_err(commands[2].outcome.err, ERR_AGAIN);
+    journal_append_fini(&append);
+    play_free(play);
+}
+
 int run_append_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +276,8 @@ int run_append_tests(void)
         cmocka_unit_test(one_that_fails_stops_only_an_ordered_batch),
         cmocka_unit_test(a_refused_command_writes_nothing),
         cmocka_unit_test(a_message_too_large_for_a_frame_is_refused),
+        cmocka_unit_test(a_long_append_leaves_a_rest),
+        cmocka_unit_test(refusals_leave_no_rest),
     };
     return cmocka_run_group_tests_name("append", tests, NULL, NULL);
 }

@@ -272,12 +272,13 @@ static void what_the_banned_wrote_is_deleted_a_part_at_a_time(void **state)
 }
 
 /* `room` as an opening finds it for eve, who watches: "readable" or why it is denied. */
-static const char *opened(struct play *play, const char *room, unsigned grants)
+static const char *opened(struct play *play, const char *room, unsigned grants, bool *ret_banned)
 {
     struct follow_room named = {.room = span_text(room), .grants = grants};
     struct journal_open open = play_open_spec(play_rooms("eve", &named, 1));
     play_open(play, &open);
     assert_int_equal(open.room_count + open.denied_count, 1);
+    *ret_banned = open.denied_count && open.denied[0].banned;
     const char *found = open.denied_count        ? err_name(open.denied[0].err)
                         : open.rooms[0].readable ? "readable"
                                                  : "";
@@ -291,10 +292,11 @@ static void a_ban_ends_watching(void **state)
     struct follow_room tea = {.room = span_text("tea")};
     struct follow_room den = {.room = span_text("den"), .grants = GRANT_READ};
     struct event_id before = play_head(play);
+    bool banned;
     play_say(play, "ann", "tea", "m1");
     play_say(play, "ann", "den", "m2");
-    assert_string_equal(opened(play, "tea", 0), "readable");
-    assert_string_equal(opened(play, "den", GRANT_READ), "readable");
+    assert_string_equal(opened(play, "tea", 0, &banned), "readable");
+    assert_string_equal(opened(play, "den", GRANT_READ, &banned), "readable");
     assert_string_equal(play_seen(play, play_rooms("eve", &tea, 1), before, 10), "new_message:m1");
     assert_string_equal(play_seen(play, play_rooms("eve", &den, 1), before, 10), "new_message:m2");
     assert_err(ban_user(play, "mod", "tea", "eve"), ERR_OK);
@@ -304,16 +306,62 @@ static void a_ban_ends_watching(void **state)
     assert_string_equal(told->room, "tea");
     assert_string_equal(told->user, "eve");
     assert_err(ban_user(play, "mod", "den", "eve"), ERR_OK);
-    assert_string_equal(opened(play, "tea", 0), "BANNED");
-    assert_string_equal(opened(play, "den", GRANT_READ), "BANNED");
-    assert_string_equal(opened(play, "den", 0), "NOT_FOUND");
+    assert_string_equal(opened(play, "tea", 0, &banned), "BANNED");
+    assert_string_equal(opened(play, "den", GRANT_READ, &banned), "BANNED");
+    assert_true(banned);
+    assert_string_equal(opened(play, "den", 0, &banned), "NOT_FOUND");
+    assert_true(banned);
     assert_string_equal(play_seen(play, play_rooms("eve", &tea, 1), before, 10), "");
     assert_string_equal(play_seen(play, play_rooms("eve", &den, 1), before, 10), "");
     assert_string_equal(play_seen(play, play_all("ann"), before, 1),
                         "new_message:m1 new_message:m2");
+    assert_err(lift_ban(play, "mod", "den", "eve"), ERR_OK);
+    assert_string_equal(opened(play, "den", 0, &banned), "NOT_FOUND");
+    assert_false(banned);
     assert_err(lift_ban(play, "mod", "tea", "eve"), ERR_OK);
-    assert_string_equal(opened(play, "tea", 0), "readable");
+    assert_string_equal(opened(play, "tea", 0, &banned), "readable");
     assert_string_equal(play_seen(play, play_rooms("eve", &tea, 1), before, 10), "new_message:m1");
+    play_free(play);
+}
+
+/* Their edits count: 1,000 events a command, and one message more. */
+static void much_edited_messages_are_deleted_in_smaller_parts(void **state)
+{
+    enum { EDITS = 600 };
+    static char bodies[EDITS][64];
+    static struct command edits[EDITS];
+    struct play *play = play_new();
+    make_room(play, "tea", ROOM_PUBLIC);
+    assert_err(play_join(play, "bob", "tea"), ERR_OK);
+    for (int i = 0; i < 3; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "bob-%d", i);
+        play_say(play, "bob", "tea", name);
+        for (int j = 0; j < EDITS; j++) {
+            snprintf(bodies[j], sizeof(bodies[j]), "{\"messageId\":\"%s\",\"text\":\"%d\"}", name,
+                     j);
+            edits[j] = play_command(COMMAND_EDIT_MESSAGE, "bob", "tea");
+            edits[j].message_id = span_text(name);
+            edits[j].body = span_text(bodies[j]);
+        }
+        struct journal_append append = {.commands = edits, .count = EDITS};
+        play_append(play, &append);
+        assert_int_equal(append.done, EDITS);
+        assert_err(edits[EDITS - 1].outcome.err, ERR_OK);
+        journal_append_fini(&append);
+    }
+    struct command ban = play_command(COMMAND_BAN, "mod", "tea");
+    ban.target = span_text("bob");
+    ban.ban.delete_messages = true;
+    struct outcome outcome = play_do(play, &ban);
+    assert_err(outcome.err, ERR_OK);
+    assert_true(outcome.more);
+    assert_int_equal(sent_by(play, "bob", false), 1);
+    ban.ban.deleted_upto = outcome.deleted_upto;
+    outcome = play_do(play, &ban);
+    assert_err(outcome.err, ERR_OK);
+    assert_false(outcome.more);
+    assert_int_equal(sent_by(play, "bob", false), 0);
     play_free(play);
 }
 
@@ -329,6 +377,7 @@ int run_ban_tests(void)
         cmocka_unit_test(readers_are_shown_the_times_inside),
         cmocka_unit_test(a_ban_ends_watching),
         cmocka_unit_test(what_the_banned_wrote_is_deleted_a_part_at_a_time),
+        cmocka_unit_test(much_edited_messages_are_deleted_in_smaller_parts),
     };
     return cmocka_run_group_tests_name("bans", tests, NULL, NULL);
 }

@@ -77,6 +77,57 @@ static void both_are_told(void **state)
     play_free(play);
 }
 
+static const char *pair_of(const struct room_person *pair)
+{
+    static char text[200];
+    text[0] = 0;
+    for (int i = 0; pair && i < 2; i++)
+        sprintf(text + strlen(text), "%s%.*s=%.*s", i ? " " : "", SPAN_ARGS(pair[i].user),
+                SPAN_ARGS(pair[i].name));
+    return text;
+}
+
+static void what_is_told_of_it_names_the_two(void **state)
+{
+    struct play *play = play_new();
+    struct command profile = play_command(COMMAND_PROFILE, "bob", "");
+    profile.room = (struct span){NULL, 0};
+    profile.actor.name = span_text("Bob");
+    assert_err(play_do(play, &profile).err, ERR_OK);
+    open_direct(play, "bob", "ann", "d1");
+    assert_err(play_put_room(play, "ann", "tea", ROOM_PUBLIC), ERR_OK);
+    struct event_id before = play_head(play);
+    struct command commands[] = {play_command(COMMAND_PUT_ROOM, "app", "d1"),
+                                 play_command(COMMAND_PUT_ROOM, "app", "d1"),
+                                 play_command(COMMAND_PUT_ROOM, "ann", "tea"),
+                                 play_command(COMMAND_DELETE_ROOM, "app", "d1")};
+    for (int i = 0; i < 3; i++)
+        commands[i].change = (struct room_change){.has_name = true, .name = span_text("us")};
+    for (size_t i = 0; i < array_count(commands); i++)
+        commands[i].actor.service = true;
+    struct journal_append append = {.commands = commands, .count = array_count(commands)};
+    play_append(play, &append);
+    static const char *const expected[] = {"ann= bob=", "ann= bob=", "", ""};
+    for (size_t i = 0; i < array_count(commands); i++) {
+        assert_err(commands[i].outcome.err, ERR_OK);
+        assert_string_equal(pair_of(commands[i].outcome.pair), expected[i]);
+    }
+    journal_append_fini(&append);
+    struct journal_page page = {
+        .follow = play_all("ann"), .after = before, .events_max = 10, .bytes_max = 10000};
+    play_page(play, &page);
+    assert_int_equal(page.frame_count, 3);
+    for (int i = 0; i < 3; i++) {
+        struct span json = frame_json(page.frames[i]);
+        const char *found = memmem(json.data, json.len, "\"members\":[", 11);
+        assert_int_equal(found != NULL, i != 1);
+        static const char two[] = "\"members\":[{\"userId\":\"ann\"},{\"userId\":\"bob\"";
+        assert_true(i == 1 || strncmp(found, two, strlen(two)) == 0);
+    }
+    journal_page_fini(&page);
+    play_free(play);
+}
+
 static void it_stays_of_the_two(void **state)
 {
     struct play *play = play_new();
@@ -175,6 +226,18 @@ static struct command mentioning(const char *message_id, const struct span *user
     return command;
 }
 
+/* What an ephemeral one would say. */
+static const char *asked_body(struct play *play, struct command *command)
+{
+    static char text[1000];
+    struct journal_read read = {.what = READ_ACCESS, .command = command};
+    play_read(play, &read);
+    assert_err(command->outcome.err, ERR_OK);
+    snprintf(text, sizeof(text), "%.*s", SPAN_ARGS(command->outcome.body));
+    journal_read_fini(&read);
+    return text;
+}
+
 static void the_blocked_mention_nobody_who_blocks_them(void **state)
 {
     struct play *play = play_new();
@@ -191,10 +254,14 @@ static void the_blocked_mention_nobody_who_blocks_them(void **state)
     assert_non_null(strstr(last_body(play), "\"text\":\"hi\",\"mentions\":[\"cid\",\"unknown\"],"
                                             "\"sender\":{\"userId\":\"bob\"}"));
     assert_true(play_do(play, &command).repeated);
+    assert_string_equal(asked_body(play, &command),
+                        "{\"messageId\":\"m1\",\"text\":\"hi\",\"mentions\":[\"cid\",\"unknown\"],"
+                        "\"sender\":{\"userId\":\"bob\"}}");
     command =
         mentioning("m2", users, 1, "{\"messageId\":\"m2\",\"text\":\"hi\",\"mentions\":[\"ann\"]}");
     assert_err(play_do(play, &command).err, ERR_OK);
     assert_null(strstr(last_body(play), "mentions"));
+    assert_string_equal(asked_body(play, &command), "{\"messageId\":\"m2\",\"text\":\"hi\"}");
     assert_non_null(strstr(last_body(play), "\"text\":\"hi\"}"));
     assert_err(block(play, COMMAND_UNBLOCK, "ann", "bob"), ERR_OK);
     command =
@@ -259,6 +326,7 @@ int run_direct_tests(void)
         cmocka_unit_test(each_pair_has_one_room),
         cmocka_unit_test(two_who_ask_at_once_get_the_same),
         cmocka_unit_test(both_are_told),
+        cmocka_unit_test(what_is_told_of_it_names_the_two),
         cmocka_unit_test(it_stays_of_the_two),
         cmocka_unit_test(the_blocked_are_not_heard),
         cmocka_unit_test(the_blocked_open_no_direct_room),

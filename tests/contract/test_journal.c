@@ -22,6 +22,7 @@ int main(int argc, char **argv)
     failed += run_order_tests();
     failed += run_marker_tests();
     failed += run_unread_tests();
+    failed += run_age_tests();
     failed += run_random_tests();
     failed += run_quiet_tests();
     failed += run_presence_tests();

@@ -342,9 +342,14 @@ static void an_acknowledgement_moves_what_is_delivered(void **state)
     outcome = ack(play, "bob", "desk", first);
     assert_err(outcome.err, ERR_OK);
     assert_false(outcome.acked);
+    assert_id_equal(outcome.cursor, first);
+    assert_id_equal(ack(play, "bob", NULL, first).cursor, reply_id);
+    assert_id_equal(ack(play, "bob", "phone", first).cursor, reply_id);
     outcome = ack(play, "bob", NULL, play_head(play));
     assert_true(outcome.acked);
     assert_id_equal(outcome.acked_from, reply_id);
+    assert_id_equal(outcome.cursor, play_head(play));
+    assert_id_equal(ack(play, "bob", "phone", first).cursor, reply_id);
     assert_err(ack(play, "bob", NULL, event_id_next(play_head(play))).err, ERR_CURSOR_AHEAD);
     play_free(play);
 }

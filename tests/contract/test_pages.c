@@ -1,6 +1,8 @@
 /* History: pages in both directions, around a message, of a thread, and what may be read. */
 #include "play.h"
 
+#include <stdlib.h>
+
 static struct play *with_messages(int count, struct event_id *ids)
 {
     struct play *play = play_new();
@@ -175,6 +177,72 @@ static void a_room_may_hide_what_was_before_the_joining(void **state)
     play_free(play);
 }
 
+/* The messageId of the newest message that a read of one room tells of. */
+static const char *newest(struct play *play, struct journal_read *read)
+{
+    static char name[8];
+    name[0] = 0;
+    read->realm = span_text("main");
+    read->limit = 10;
+    play_read(play, read);
+    assert_err(read->request.err, ERR_OK);
+    assert_int_equal(read->room_count, 1);
+    struct span json = read->rooms[0].last_message;
+    const char *found = json.data ? memmem(json.data, json.len, "messageId\":\"", 12) : NULL;
+    if (found)
+        snprintf(name, sizeof(name), "%.2s", found + 12);
+    journal_read_fini(read);
+    return name;
+}
+
+static void assert_newest(struct play *play, const struct actor *actor,
+                          const struct grants *granted, const char *expected)
+{
+    struct journal_read one = {
+        .what = READ_ROOM, .room = span_text("den"), .actor = *actor, .granted = granted};
+    one.actor.grants = grants_for(granted, one.room);
+    assert_string_equal(newest(play, &one), expected);
+    struct journal_read all = {.what = READ_ROOMS_OF_USER, .actor = *actor, .granted = granted};
+    assert_string_equal(newest(play, &all), expected);
+    struct journal_read changed = {.what = READ_ROOMS_CHANGED, .actor = *actor, .granted = granted};
+    assert_string_equal(newest(play, &changed), expected);
+    struct journal_open open = play_open_spec(play_all("bob"));
+    open.actor = *actor;
+    open.granted = granted;
+    open.history = 1;
+    play_open(play, &open);
+    assert_int_equal(open.history_count, expected[0] ? 1 : 0);
+    journal_open_fini(&open);
+}
+
+static void what_is_granted_counts_wherever_the_newest_message_is_told(void **state)
+{
+    struct play *play = play_new();
+    struct grants *granted = calloc(1, sizeof(*granted) + sizeof(granted->items[0]));
+    assert_non_null(granted);
+    granted->count = 1;
+    granted->items[0] =
+        (struct grant){.pattern = "d", .len = 1, .rights = GRANT_READ, .prefix = true};
+    struct actor actor = {.user = span_text("bob")};
+    struct command put = play_command(COMMAND_PUT_ROOM, "ann", "den");
+    put.change.has_kind = put.change.has_history_from = true;
+    put.change.kind = ROOM_PRIVATE;
+    put.change.history_from = HISTORY_FROM_JOINING;
+    assert_err(play_do(play, &put).err, ERR_OK);
+    play_say(play, "ann", "den", "m0");
+    assert_err(play_add(play, "ann", "den", "bob"), ERR_OK);
+    assert_newest(play, &actor, NULL, "");
+    assert_newest(play, &actor, granted, "m0");
+    granted->items[0].rights = GRANT_POST;
+    assert_newest(play, &actor, granted, "");
+    granted->items[0] = (struct grant){.pattern = "x", .len = 1, .rights = GRANT_READ};
+    assert_newest(play, &actor, granted, "");
+    actor.service = true;
+    assert_newest(play, &actor, NULL, "m0");
+    free(granted);
+    play_free(play);
+}
+
 static void assert_first_history(struct play *play, struct follow_spec follow, int count,
                                  const char *expected)
 {
@@ -264,6 +332,7 @@ int run_history_tests(void)
         cmocka_unit_test(threads_are_read_alone),
         cmocka_unit_test(only_readers_read),
         cmocka_unit_test(a_room_may_hide_what_was_before_the_joining),
+        cmocka_unit_test(what_is_granted_counts_wherever_the_newest_message_is_told),
         cmocka_unit_test(a_fresh_stream_may_begin_with_history),
         cmocka_unit_test(history_is_read_by_ids),
     };

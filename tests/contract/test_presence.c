@@ -74,7 +74,7 @@ static void a_name_outlives_being_seen(void **state)
     play_free(play);
 }
 
-static void the_rooms_come_with_it(void **state)
+static void the_rooms_come_with_it_if_wanted(void **state)
 {
     struct play *play = play_new();
     char room[16];
@@ -91,6 +91,13 @@ static void the_rooms_come_with_it(void **state)
         assert_int_equal(read.presence.rooms[i].members, i == 300 ? 2 : 1);
     }
     assert_id_equal(read.head, play_head(play));
+    journal_read_fini(&read);
+    choose(play, PRESENCE_BUSY, "writing");
+    read = (struct journal_read){
+        .what = READ_CHOICES, .realm = span_text("main"), .actor.user = span_text("ann")};
+    play_read(play, &read);
+    assert_int_equal(read.presence.room_count, 0);
+    assert_int_equal(read.presence.choice, PRESENCE_BUSY);
     journal_read_fini(&read);
     play_free(play);
 }
@@ -143,6 +150,70 @@ static void one_subscribes_to_whom_one_may_know(void **state)
     assert_err(play_do(play, &command).err, ERR_OK);
     assert_err(play_do(play, &command).err, ERR_OK);
     assert_int_equal(subscriptions_of(play, "bob", "ann"), 1);
+    play_free(play);
+}
+
+/* `count` rooms, room-1 and so on, whose owners are the users in turn. */
+static void make_rooms(struct play *play, int *made, const char *const *users, int user_count,
+                       int count)
+{
+    enum { AT_ONCE = 200 };
+    static char names[AT_ONCE][20];
+    struct command commands[AT_ONCE];
+    while (count > 0) {
+        int some = count < AT_ONCE ? count : AT_ONCE;
+        for (int i = 0; i < some; i++) {
+            snprintf(names[i], sizeof(names[i]), "room-%d", ++*made);
+            commands[i] = play_command(COMMAND_PUT_ROOM, users[*made % user_count], names[i]);
+            commands[i].create_allowed = true;
+        }
+        struct journal_append append = {.commands = commands, .count = some};
+        play_append(play, &append);
+        assert_int_equal(append.done, some);
+        assert_err(commands[some - 1].outcome.err, ERR_OK);
+        journal_append_fini(&append);
+        count -= some;
+    }
+}
+
+static bool knows(struct play *play, const char *user, const char *target)
+{
+    struct command command = subscribe(user, target);
+    int err = play_do(play, &command).err;
+    assert_true(err == ERR_OK || err == ERR_NOT_ALLOWED);
+    return err == ERR_OK;
+}
+
+/* Rooms of both in turn, of one after the other's, and many against one. */
+static void a_room_in_common_is_found_among_many(void **state)
+{
+    struct play *play = play_new();
+    static const char *const both[] = {"ann", "bob"}, *const ann[] = {"ann"},
+                             *const cid[] = {"cid"};
+    int made = 0;
+    assert_err(play_put_room(play, "ann", "first", ROOM_PUBLIC), ERR_OK);
+    make_rooms(play, &made, both, 2, 200);
+    make_rooms(play, &made, ann, 1, 200);
+    make_rooms(play, &made, cid, 1, 30);
+    make_rooms(play, &made, both, 2, 21);
+    assert_err(play_put_room(play, "bob", "last", ROOM_PUBLIC), ERR_OK);
+    assert_false(knows(play, "ann", "bob"));
+    assert_false(knows(play, "bob", "ann"));
+    assert_false(knows(play, "cid", "ann"));
+    assert_false(knows(play, "ann", "cid"));
+    assert_false(knows(play, "eve", "ann"));
+    assert_err(play_join(play, "bob", "first"), ERR_OK);
+    assert_true(knows(play, "ann", "bob"));
+    assert_true(knows(play, "bob", "ann"));
+    assert_err(play_leave(play, "bob", "first"), ERR_OK);
+    assert_false(knows(play, "ann", "bob"));
+    assert_err(play_join(play, "ann", "last"), ERR_OK);
+    assert_true(knows(play, "bob", "ann"));
+    assert_err(play_join(play, "eve", "room-150"), ERR_OK);
+    assert_true(knows(play, "eve", "ann"));
+    assert_false(knows(play, "eve", "bob"));
+    assert_err(play_join(play, "cid", "last"), ERR_OK);
+    assert_true(knows(play, "cid", "bob") && knows(play, "cid", "ann"));
     play_free(play);
 }
 
@@ -216,8 +287,9 @@ int run_presence_tests(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_choice_is_kept_until_it_is_cleared),
         cmocka_unit_test(a_name_outlives_being_seen),
-        cmocka_unit_test(the_rooms_come_with_it),
+        cmocka_unit_test(the_rooms_come_with_it_if_wanted),
         cmocka_unit_test(one_subscribes_to_whom_one_may_know),
+        cmocka_unit_test(a_room_in_common_is_found_among_many),
         cmocka_unit_test(subscriptions_have_a_limit),
         cmocka_unit_test(others_are_left_out_of_what_is_asked),
     };

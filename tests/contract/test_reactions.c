@@ -161,6 +161,34 @@ static void references_may_lead_nowhere(void **state)
     play_free(play);
 }
 
+static void replies_that_come_first_are_counted(void **state)
+{
+    struct play *play = tea(0);
+    for (int i = 1; i <= 4; i++) {
+        char name[8];
+        snprintf(name, sizeof(name), "r%d", i);
+        assert_err(reply(play, name, i < 4 ? "m1" : "m2", "m1"), ERR_OK);
+    }
+    assert_err(act(play, COMMAND_DELETE_MESSAGE, "ann", "r1", NULL).err, ERR_OK);
+    if (play_outlives_closing())
+        play_reopen(play);
+    play_say(play, "ann", "tea", "m1");
+    assert_true(play_post(play, "ann", "tea", "m1", "m1").repeated);
+    assert_string_equal(hangs(play, "ann", "m1"), ",\"replyCount\":2}");
+    assert_err(reply(play, "r5", "m1", NULL), ERR_OK);
+    assert_string_equal(hangs(play, "ann", "m1"), ",\"replyCount\":3}");
+    assert_err(act(play, COMMAND_DELETE_MESSAGE, "ann", "r2", NULL).err, ERR_OK);
+    assert_string_equal(hangs(play, "ann", "m1"), ",\"replyCount\":2}");
+    assert_err(act(play, COMMAND_DELETE_MESSAGE, "ann", "r5", NULL).err, ERR_OK);
+    assert_err(act(play, COMMAND_DELETE_MESSAGE, "ann", "r3", NULL).err, ERR_OK);
+    assert_string_equal(hangs(play, "ann", "m1"), "");
+    /* A reply may be a root itself. */
+    assert_err(reply(play, "m2", "m1", NULL), ERR_OK);
+    assert_string_equal(hangs(play, "ann", "m2"), ",\"replyCount\":1}");
+    assert_string_equal(hangs(play, "ann", "m1"), ",\"replyCount\":1}");
+    play_free(play);
+}
+
 static void what_hangs_on_a_message_is_trimmed_with_it(void **state)
 {
     struct play *play = tea(16);
@@ -194,6 +222,7 @@ int run_reaction_tests(void)
         cmocka_unit_test(a_deletion_takes_reactions_and_counts_replies),
         cmocka_unit_test(references_may_lead_nowhere),
         cmocka_unit_test(strangers_do_not_react),
+        cmocka_unit_test(replies_that_come_first_are_counted),
         cmocka_unit_test(what_hangs_on_a_message_is_trimmed_with_it),
     };
     return cmocka_run_group_tests_name("reactions", tests, NULL, NULL);

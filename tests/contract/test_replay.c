@@ -131,8 +131,11 @@ static void watching_reaches_back_to_when_the_room_became_public(void **state)
     struct follow_room rooms[] = {{.room = span_text("tea")}};
     assert_err(play_put_room(play, "ann", "tea", ROOM_PUBLIC), ERR_OK);
     play_say(play, "ann", "tea", "m1");
+    assert_true(play->followed[0].opens_watching); /* room_created */
+    assert_false(play->followed[play->followed_count - 1].opens_watching);
     assert_err(play_put_room(play, "ann", "tea", ROOM_PRIVATE), ERR_OK);
     assert_true(play->followed[play->followed_count - 1].ends_watching);
+    assert_false(play->followed[play->followed_count - 1].opens_watching);
     play_say(play, "ann", "tea", "m2");
     assert_seen(play, play_rooms("eve", rooms, 1), EVENT_ID_NONE, "");
     rooms[0].grants = GRANT_READ;
@@ -140,7 +143,8 @@ static void watching_reaches_back_to_when_the_room_became_public(void **state)
                 "room_created:tea new_message:m1 room_updated:tea new_message:m2");
     rooms[0].grants = 0;
     assert_err(play_put_room(play, "ann", "tea", ROOM_PUBLIC), ERR_OK);
-    assert_false(play->followed[play->followed_count - 1].ends_watching);
+    const struct followed *told = &play->followed[play->followed_count - 1];
+    assert_true(told->opens_watching && !told->ends_watching);
     play_say(play, "ann", "tea", "m3");
     assert_seen(play, play_rooms("eve", rooms, 1), EVENT_ID_NONE, "new_message:m3");
     play_free(play);

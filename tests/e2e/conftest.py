@@ -10,7 +10,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lib.server import Server  # noqa: E402
 
+# The files that take longest, longest first: where several processes share the files out, none is
+# left with one of these at the end.
+LONGEST = ["test_model", "test_slow_reader", "test_presence", "test_typing", "test_drain",
+           "test_slow_requests", "test_tls", "test_edits", "test_presence_crowd"]
 counter = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items):
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +62,16 @@ def names():
 
 
 @pytest.fixture
-def tell(capsys):
-    """tell("…") shows what was measured, also when the test passes."""
-    def show(text):
-        with capsys.disabled():
-            print(f"\n    {text}", flush=True)
-    return show
+def tell(record_property):
+    """tell("…") shows, in the end, what was measured, also when the test passes."""
+    return lambda text: record_property("told", text)
+
+
+def pytest_terminal_summary(terminalreporter):
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        if report.when == "call":
+            for _, text in report.user_properties:
+                terminalreporter.write_line(f"{report.location[2]}: {text}")
 
 
 @pytest.fixture

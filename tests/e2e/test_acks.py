@@ -11,7 +11,11 @@ def test_acks(server, names):
     noted = member.post("/v1/acks", {"cursor": ids[1], "device": "phone"}).expect(200).json
     assert noted["cursor"] == ids[1] and noted["device"] == "phone"
     assert id_key(noted["asOf"]) >= id_key(ids[3])
-    member.post("/v1/acks", {"cursor": ids[0], "device": "phone"}).expect(200)
+    older = member.post("/v1/acks", {"cursor": ids[0], "device": "phone"}).expect(200).json
+    assert older["cursor"] == ids[1], "what is noted"
+    other = member.post("/v1/acks", {"cursor": ids[0], "device": "desk"}).expect(200).json
+    assert other["cursor"] == ids[0]
+    assert member.post("/v1/acks", {"cursor": "0-0"}).expect(200).json["cursor"] == ids[1]
     stream = member.stream(device="phone")
     stream.until("caught_up")
     assert [event.id for event in stream.of("new_message")] == ids[2:], "it never moves back"

@@ -61,10 +61,12 @@ def hostile_tokens():
         yield f"sub {sub!r}"[:30], sign_hs256(HS256, claims)
     yield "sub twice", sign_hs256(HS256, f'{{"sub":"a","sub":"b","exp":{now + 60}}}'.encode())
     yield "realm a/b", sign_hs256(HS256, dict(good, realm="a/b"))
-    for exp in (now - 3600, 0, -1, "soon", str(now + 3600), True, 1e30, None, [], now * 1000 + 0.5):
-        if exp != now * 1000 + 0.5:
-            yield f"exp {exp!r}", sign_hs256(HS256, dict(good, exp=exp))
-    for nbf in (now + 3600, "x", []):
+    yield "exp an hour ago", sign_hs256(HS256, dict(good, exp=now - 3600))
+    yield "exp in an hour, as text", sign_hs256(HS256, dict(good, exp=str(now + 3600)))
+    for exp in (0, -1, "soon", True, 1e30, None, []):
+        yield f"exp {exp!r}", sign_hs256(HS256, dict(good, exp=exp))
+    yield "nbf in an hour", sign_hs256(HS256, dict(good, nbf=now + 3600))
+    for nbf in ("x", []):
         yield f"nbf {nbf!r}", sign_hs256(HS256, dict(good, nbf=nbf))
     for name, value in (("name", "x" * 300), ("name", 7), ("name", "a\u0000b"),
                         ("data", "text"), ("data", {"x": "y" * 2000}), ("rooms", "x"),
@@ -78,7 +80,8 @@ def hostile_tokens():
     yield "other letters", f"{header}.{body}.{b64url(mac)}".replace(".", ".+", 1)
 
 
-@pytest.mark.parametrize("name,token", hostile_tokens(), ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize("name,token", [pytest.param(name, token, id=name)
+                                        for name, token in hostile_tokens()])
 def test_hostile_tokens_are_refused(server, name, token):
     answer = server.request("GET", "/v1/rooms", headers={"Authorization": f"Bearer {token}"})
     assert answer.status == 401, (name, answer)

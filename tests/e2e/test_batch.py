@@ -1,7 +1,10 @@
 """POST /v1/batch: many commands in one request, in order, each with its own answer."""
+import threading
+
 import pytest
 
 from lib.room import everyone, room_path, stored
+from lib.sse import id_key
 
 
 def batch(user, *events, status=200, **more):
@@ -48,6 +51,48 @@ def test_a_life_in_one_request(server, names):
         "custom.x", "custom.y", "member_updated", "user_left", "room_deleted"]
     assert [result["id"] for result in results[3:7]] == [event.id for event in seen[4:8]]
     stream.close()
+
+
+def test_a_long_batch_keeps_nobody_waiting(server, names):
+    """What others post meanwhile finds its place between its parts; those keep their order."""
+    owner, other, room = server.user(names("owner")), server.user(names("other")), names("room")
+    users = [names("u") for _ in range(9000)]
+    owner.create(room)
+    apart = other.create(names("apart"))
+    posted, running = [], threading.Event()
+
+    def post():
+        while not running.is_set():
+            posted.append(other.send(apart)["id"])
+
+    poster = threading.Thread(target=post)
+    poster.start()
+    try:
+        answer = batch(owner, *({"type": "add_members", "roomId": room, "users": users[i:i + 900]}
+                                for i in range(0, len(users), 900)), message(room, "all in"))
+    finally:
+        running.set()
+        poster.join()
+    results = answer["results"]
+    assert [result["status"] for result in results] == 10 * [200] + [201]
+    assert [result["added"] for result in results[:10]] == 10 * [900]
+    ids = [id_key(result["asOf"]) for result in results[:10]] + [id_key(results[10]["id"])]
+    assert ids == sorted(ids)
+    between = [id for id in posted if ids[0] < id_key(id) < ids[-1]]
+    assert len(between) >= 3, (len(posted), results)
+    assert owner.get(room_path(room)).json["memberCount"] == 9001
+
+
+def test_the_rest_of_a_long_batch_is_not_tried(server, names):
+    owner, room = server.user(names("owner")), names("room")
+    users = [names("u") for _ in range(2400)]
+    owner.create(room)
+    adds = [{"type": "add_members", "roomId": room, "users": users[i:i + 800]}
+            for i in range(0, len(users), 800)]
+    wrong = {"type": "delete_room", "roomId": names("missing")}
+    answer = batch(owner, *adds, wrong, message(room, "never"), ordered=True)
+    assert statuses(answer) == [200, 200, 200, 404, 424]
+    assert stored(owner, room) == []
 
 
 def test_messages_are_changed_by_their_names(server, names):

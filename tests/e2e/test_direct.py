@@ -5,6 +5,7 @@ import pytest
 
 from lib.http import path
 from lib.room import room_path
+from lib.schema import check_event
 
 
 def direct(user, target):
@@ -38,11 +39,11 @@ def test_made_once(pair):
 
 
 def test_both_at_once(server, names):
-    users = [server.user(names("user")) for _ in range(2)]
+    users = names("user"), names("user")
     answers = []
 
-    def ask(user, target):
-        answers.append(direct(user, target))
+    def ask(name, target):
+        answers.append(direct(server.user(name), server.user(target)))
 
     threads = [threading.Thread(target=ask, args=(users[number % 2], users[1 - number % 2]))
                for number in range(6)]
@@ -73,6 +74,30 @@ def test_both_are_told(pair):
     assert streams[1].take().id == sent
     for stream in streams:
         stream.close()
+
+
+def test_a_change_names_both(server, names, pair):
+    alice, bob = pair
+    room = direct(alice, bob).expect(201).json["roomId"]
+    direct(bob, alice).expect(200)
+    manager = server.user(names("manager"), rooms=[{"room": room, "can": ["manage"]}])
+    with alice.stream() as stream:
+        stream.open()
+        changed = manager.put(room_path(room), {"name": "us"}).expect(200).json
+        again = server.service().put(room_path(room), {"name": "us"}).expect(200).json
+        told = stream.until("room_updated")
+        check_event(told.data)
+        read = manager.get(room_path(room)).expect(200).json
+        assert changed["members"] == read["members"] and "role" not in changed
+        people = [(row["userId"], row["userData"]["name"]) for row in changed["members"]]
+        assert people == sorted([(alice.name, "Alice"), (bob.name, "Bob")])
+        assert [(row["userId"], row["userData"]["name"]) for row in told["members"]] == people
+        assert {row["userId"]: row["presence"]["status"] for row in again["members"]} == {
+            alice.name: "online", bob.name: "offline"}
+        server.service().delete(room_path(room)).expect(200)
+        gone = stream.until("room_deleted")
+        check_event(gone.data)
+        assert gone["members"] == told["members"]
 
 
 def test_of_the_two_alone(server, names, pair):
@@ -171,6 +196,13 @@ def test_mentions_of_who_blocks(server, names, pair):
         assert "mentions" not in stream.take().data
         alice.send(room, mentions=[bob.name])
         assert stream.take()["mentions"] == [bob.name]
+        bob.send(room, mentions=[alice.name, carol.name], ephemeral=True)
+        assert stream.take()["mentions"] == [carol.name]
+        bob.send(room, mentions=[alice.name], ephemeral=True)
+        told = stream.take()
+        assert told["ephemeral"] and "mentions" not in told.data
+        carol.send(room, mentions=[alice.name], ephemeral=True)
+        assert stream.take()["mentions"] == [alice.name]
     assert alice.get(room_path(room, "messages")).json["messages"][2]["mentions"] == [carol.name]
     for user, expected in ((alice, 0), (carol, 1)):
         rooms = user.get(path("v1", "rooms")).expect(200).json["rooms"]

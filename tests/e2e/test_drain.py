@@ -4,7 +4,9 @@ import time
 
 import pytest
 
+from lib import ports
 from lib.http import Closed, Connection, path, wait_until
+from lib.room import everyone, room_path
 from lib.sse import Crowd
 
 LOAD = True
@@ -50,6 +52,29 @@ def test_streams_end_spread_and_polls_are_answered(start, names):
     assert times[-1] - times[0] > 0.3, "spread over the time given"
     server.finish()
     del room
+
+
+def test_markers_that_wait_are_told_before_the_end(start, names):
+    """To streams and to polls, those of others and, of what was sent, one's own."""
+    server = start(drain__notice="0ms", drain__spread="0ms", receipts__coalesce_ms="60s")
+    owner, member, _, room = everyone(server, names)
+    stream = owner.stream()
+    stream.open()
+    first = owner.send(room, "one")["id"]
+    stream.until("new_message")
+    poller = member.poller(session="p")
+    poller.once()
+    poller.start(wait=60)
+    wait_until(lambda: server.metric("polls_waiting") == 1, "the poll waits")
+    member.post(room_path(room, "read"), {"upTo": first}).expect(200)
+    server.signal(15)
+    told = stream.rest()
+    assert [event.type for event in told] == ["message_read", "message_read", "reconnect"], told
+    assert {event["userId"] for event in told[:2]} == {owner.name, member.name}
+    assert all(event["upTo"] == first for event in told[:2]) and not stream.reset
+    assert [(event["type"], event["userId"]) for event in poller.finish()
+            if event["type"] == "message_read"][:1] == [("message_read", member.name)]
+    server.finish()
 
 
 def test_new_streams_are_told_busy_while_it_drains(start):
@@ -155,11 +180,10 @@ class Caller(threading.Thread):
 def test_under_load_with_a_second_process_on_the_port(start, names):
     """Each process has a port of its own besides, to be prepared by."""
     options = {"drain__notice": "300ms", "drain__spread": "1s", "limits__sessions": 0}
-    old = start(server__node="old", **options)
-    shared = f"{old.address[0]}:{old.port}"
-    old.stop()
-    both = {"server__listen": f"{shared},127.0.0.1:0", **options}
-    old, new = start(server__node="old", **both), start(server__node="new", **both)
+    with ports.hold() as held:
+        shared = "{}:{}".format(*held.getsockname())
+        both = {"server__listen": f"{shared},127.0.0.1:0", **options}
+        old, new = start(server__node="old", **both), start(server__node="new", **both)
     room = names("room")
     for server in (old, new):
         with Connection(server.addresses[1]) as direct:

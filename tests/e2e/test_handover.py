@@ -30,6 +30,7 @@ def alice(server, names):
 
 
 def events_bytes(alice, **query):
+    query.setdefault("presence", "none")
     return request_bytes("GET", path("v1", "events", **query), token=alice.token)
 
 
@@ -166,8 +167,9 @@ def test_half_closed_right_behind_the_request(server, alice):
 
 def test_a_poll_that_waits_is_handed_over_too(server, alice, names):
     cursor = alice.get("/v1/poll?wait=0").json["cursor"]
-    target = path("v1", "poll", since=cursor, wait=60)
     for behind in (b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"):
+        target = path("v1", "poll", since=cursor, wait=60, presence="none")
+        wait_until(lambda: server.metric("polls_waiting") == 0, "none waits")
         with Connection(server.address) as connection:
             assert connection.request("GET", "/v1/rooms", token=alice.token).status == 200
             connection.send(request_bytes("GET", target, token=alice.token) + behind)
@@ -178,7 +180,6 @@ def test_a_poll_that_waits_is_handed_over_too(server, alice, names):
             assert answer.header("Connection").lower() == "close"
             assert connection.is_ended()
         cursor = answer.json["cursor"]
-        target = path("v1", "poll", since=cursor, wait=60)
 
 
 def test_head_requests_leave_nothing_behind(server, alice):

@@ -252,6 +252,20 @@ def test_of_a_poll(server, scene):
     poller.close()
 
 
+def test_of_a_poll_whose_name_was_given(scene):
+    alice, own, onlooker, room = scene
+    for number in range(4):  # on whatever worker
+        poller = alice.poller()
+        poller.once()
+        put(alice, room, poller.session, {"x": number})
+        sees(onlooker, alice, poller.session, {"x": number}, room)
+        if number % 2:
+            poller.once()
+        alice.delete(path("v1", "session", poller.session)).expect(204)
+        sees(onlooker, alice, poller.session, None, room)
+        poller.close()
+
+
 def test_commands_of_a_batch(scene):
     alice, own, onlooker, room = scene
     events = [{"type": "put_here", "roomId": room, "data": {"x": 1}},

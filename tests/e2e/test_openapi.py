@@ -181,6 +181,8 @@ def test_events(server, names):
     room, private = names("room"), owner.create(names("room"), kind="private")
     streams = [owner.stream(), other.stream(watch=f"{private},{names('none')}"),
                other.stream(since="5-5", heartbeat=5)]
+    for stream in streams:
+        stream.until("caught_up")
     owner.create(room)
     other.join(room)
     owner.send(room, messageId="r")

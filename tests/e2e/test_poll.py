@@ -239,6 +239,20 @@ def test_denials_leave_room_for_an_event_as_large_as_the_queue(start, names):
     poller.close()
 
 
+def test_a_denial_of_a_lost_answer_is_told_again(pair, names):
+    alice, bob, room = pair
+    watched = alice.create(names("watched"))
+    poller = bob.poller(rooms=f"{room},{watched}", session=names("session"))
+    poller.once()
+    cursor = poller.cursor
+    alice.put(path("v1", "rooms", watched), {"kind": "private"}).expect(200)
+    for session in (poller.session, poller.session, names("session"), None):
+        poller.events, poller.cursor, poller.session = [], cursor, session
+        while not [event for event in poller.events if event["type"] == "room_denied"]:
+            assert poller.once(wait=10)
+    poller.close()
+
+
 def test_gaps_of_a_lost_answer_are_told_again_however_small_the_limit(start, names):
     server = start(replay__max_events=5)
     alice, bob = server.user("alice"), server.user("bob")
@@ -386,7 +400,7 @@ def test_a_poll_waits_behind_a_keep_alive_of_other_requests(pair, server):
         cursor = connection.request("GET", "/v1/poll?wait=0", token=bob.token).json["cursor"]
         for _ in range(3):
             connection.request("GET", "/v1/rooms", token=bob.token).expect(200)
-        connection.send_request("GET", path("v1", "poll", since=cursor, wait=60),
+        connection.send_request("GET", path("v1", "poll", since=cursor, wait=60, presence="none"),
                                 token=bob.token)
         sent = alice.send(room)["id"]
         assert ids(connection.read_answer().expect(200).json["events"]) == [sent]

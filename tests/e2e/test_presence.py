@@ -109,6 +109,36 @@ def test_those_of_a_room_are_told(server, names):
     assert told(at_bob, alice) == ["online", "offline"]
 
 
+def told_at_first(expected, user, **query):
+    """One more session of the user is told this, and no more; nothing changes meanwhile."""
+    stream = watch(user, **query)
+    stream.wait(lambda: len(stream.of("presence_update")) >= len(expected), expected)
+    stream.quiet(0.3)
+    assert [e.type for e in stream.events[:2]] == ["connected", "caught_up"], "nothing before it"
+    assert [(e["userId"], e["status"], e["activity"])
+            for e in stream.of("presence_update")] == expected
+
+
+def test_a_session_is_told_of_its_own_user(server, names):
+    alice, bob, _ = people(server, names, "alice", "bob")
+    first = watch(alice, session="phone")
+    choose(alice, "busy", activity="writing")
+    shown(first, alice, "busy", "writing")
+    watch(bob)
+    shown(first, bob, "online")
+    own, other = (alice.name, "busy", "writing"), (bob.name, "online", None)
+    told_at_first([own, other], alice)
+    told_at_first([own, other], alice, quiet=1)
+    told_at_first([own], alice, presence="subscribed")
+    told_at_first([], alice, presence="none")
+    told_at_first([own, other], alice, session="phone", since=first.last_id)
+    at_bob = watch(bob)
+    shown(at_bob, alice, "busy", "writing")
+    choose(alice, "offline")
+    shown(at_bob, alice, "offline")
+    told_at_first([other], alice)  # who is invisible is so to itself
+
+
 def test_a_reconnect_is_not_seen(server, names):
     alice, bob, _ = people(server, names, "alice", "bob")
     at_bob = watch(bob)
@@ -381,6 +411,22 @@ def test_polls_keep_their_user_online(server, names):
     # The session is kept for poll.session_ttl, then the grace begins.
     event = shown(at_bob, alice, "offline")
     assert event["timestamp"] - event["lastSeen"] >= GRACE_S * 1000 - 50
+
+
+def test_a_poll_shows_its_user_once_its_name_is_used(server, names):
+    alice, bob, carol, _ = people(server, names, "alice", "bob", "carol")
+    at_carol = watch(carol)
+    pollers = alice.poller(), bob.poller()
+    for poller in pollers:
+        poller.once()
+    answer = report(alice, pollers[0].session, "away", activity="reading").expect(200).json
+    assert [(one["status"], one["activity"]) for one in answer["presence"]] == [("away", "reading")]
+    shown(at_carol, alice, "away", activity="reading")
+    assert told(at_carol, bob) == []
+    pollers[1].once()
+    shown(at_carol, bob, "online")
+    for poller in pollers:
+        poller.close()
 
 
 def test_choice_and_last_seen_outlive_a_restart(start, names):

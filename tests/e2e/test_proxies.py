@@ -107,7 +107,8 @@ def test_polls_of_one_session_go_wherever(alice, room):
 def test_a_poll_waits_through_the_proxy(alice, room):
     cursor = alice.request("GET", "/v1/poll?wait=0").json["cursor"]
     with Connection(alice.address) as connection:
-        connection.send_request("GET", path("v1", "poll", since=cursor, wait=50),
+        connection.send_request("GET", path("v1", "poll", since=cursor, wait=50,
+                                                    presence="none"),
                                 token=alice.user.token)
         time.sleep(0.1)
         sent = alice.send(room)

@@ -181,6 +181,28 @@ def test_replies_are_counted(room):
     assert page[2]["deleted"] is True and page[2]["threadId"] == "m"
 
 
+def test_replies_that_came_first_are_counted(room):
+    owner, member, _, name = room
+    for number in range(3):
+        member.send(name, "reply", threadId="later", replyTo="later", messageId=f"r{number}")
+    owner.delete(room_path(name, "messages", "r0")).expect(200)
+    owner.send(name, messageId="later")
+    assert replies(owner, name, "later") == 2
+    member.send(name, "reply", threadId="later")
+    owner.delete(room_path(name, "messages", "r1")).expect(200)
+    assert replies(owner, name, "later") == 2
+
+
+def test_no_message_answers_itself(room):
+    owner, _, _, name = room
+    for member in ("replyTo", "threadId"):
+        for more in ({}, {"ephemeral": True}):
+            body = {"text": "x", "messageId": "one", member: "one", **more}
+            answer = owner.post(room_path(name, "messages"), body).expect(400, "invalid_field")
+            assert answer.json["field"] == member
+    owner.get(room_path(name, "messages", "one")).expect(404)
+
+
 def test_what_is_answered_need_not_be_kept(room):
     owner, member, _, name = room
     owner.send(name, "reply", threadId="m", messageId="reply")

@@ -218,6 +218,26 @@ def test_the_last_message_is_one_that_may_be_read(server, names):
         assert (message and message["id"]) == expected
 
 
+@pytest.mark.parametrize("can, shown", (("read", True), ("post", False)))
+def test_what_is_granted_counts_in_every_answer(server, names, can, shown):
+    owner, name = server.user(names("owner")), names("member")
+    room = owner.create(names("room"), kind="private", historyFrom="joining")
+    expected = [owner.send(room)["id"]] if shown else []
+    owner.put(room_path(room, "members", name)).expect(200)
+    member = server.user(name, rooms=[{"room": room[:-1] + "*", "can": [can]}])
+    history = member.get(room_path(room, "messages")).expect(200).json["messages"]
+    assert [message["id"] for message in history] == expected
+    rows = [member.get(room_path(room)).expect(200).json,
+            *member.get("/v1/rooms").expect(200).json["rooms"],
+            *member.get("/v1/sync").expect(200).json["rooms"]]
+    assert len(rows) == 3
+    for row in rows:
+        assert [row["lastMessage"]["id"]] == expected if shown else "lastMessage" not in row
+    with member.stream(history=10) as stream:
+        stream.until("caught_up")
+        assert [event["id"] for event in stream.of("new_message")] == expected
+
+
 def test_pages_of_rooms(server, names):
     user = server.user(names("user"))
     rooms = sorted(user.create(names("room")) for _ in range(7))

@@ -3,6 +3,7 @@ import time
 
 from lib import tokens
 from lib.http import path, wait_until
+from lib.room import room_path
 from lib.sse import Stream
 
 
@@ -70,6 +71,30 @@ def test_the_oldest_goes_when_there_are_too_many(start, names):
     for guest in guests:
         assert guest.quiet(0.02) == [], "guests have no limit of sessions for a user"
         guest.close()
+
+
+def test_polls_count_from_when_their_name_is_used(start, names):
+    server = start(limits__sessions=2)
+    alice = server.user("alice")
+    room = alice.create(names("room"))
+    with alice.stream() as stream:
+        stream.open()
+        polls = [alice.poller() for _ in range(8)]
+        for poller in polls:
+            poller.once()
+        assert alice.delete(path("v1", "session", polls[0].session)).status == 204
+        assert alice.delete(path("v1", "session", polls[0].session)).status == 404
+        sent = alice.send(room)["id"]
+        assert stream.until("new_message", "ended").id == sent, "none of them takes its place"
+        polls[1].once()
+        polls[2].once(wait=0)
+        assert ended_with(stream)[0] == "too_many_sessions"
+        assert alice.put(room_path(room, "here"), {},
+                         headers={"X-Tidings-Session": polls[3].session}).status == 200
+        for poller, status in zip(polls[1:4], (404, 204, 204)):
+            assert alice.delete(path("v1", "session", poller.session)).status == status
+        for poller in polls:
+            poller.close()
 
 
 def test_a_token_that_expires_ends_the_stream_and_loses_nothing(start, names):

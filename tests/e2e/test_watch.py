@@ -164,3 +164,110 @@ def test_a_member_who_named_the_room_and_leaves_it_goes_on_watching_or_is_told(a
         assert types == ["user_left", "room_denied"]
         alice.send(private, "unseen")
         assert alice.send(other)["id"] == stream.take().id
+
+
+def make(user, room, kind):
+    user.put(path("v1", "rooms", room), {"kind": kind}).expect(200)
+
+
+def messages(events):
+    return [event["text"] for event in events if event["type"] == "new_message"]
+
+
+def test_a_room_that_is_made_public_again_comes_back(alice, bob, names):
+    room, other = alice.create(names("room")), alice.create(names("room"))
+    with bob.stream(rooms=f"{room},{other}") as stream:
+        stream.open()
+        for number in range(2):
+            make(alice, room, "private")
+            alice.send(room, "secret")
+            make(alice, room, "public")
+            alice.send(room, f"public again {number}")
+        alice.send(other, "last")
+        stream.until("new_message", where=lambda event: event["text"] == "last")
+        events = [event.data for event in stream.events]
+        assert messages(events) == ["public again 0", "public again 1", "last"]
+        assert len(stream.of("room_denied")) == 2
+
+
+def test_it_comes_back_to_one_who_came_while_it_was_private(alice, bob, names):
+    room, other = alice.create(names("room")), alice.create(names("room"))
+    cursor = alice.send(room, "before")["id"]
+    make(alice, room, "private")
+    alice.send(room, "secret")
+    with bob.stream(rooms=f"{room},{other}", since=cursor) as resumed, \
+            bob.stream(watch=room) as fresh:
+        assert denied(resumed) == denied(fresh) == {room: "not_found"}
+        make(alice, room, "public")
+        seen = alice.send(room, "public again")["id"]
+        assert resumed.take().id == fresh.take().id == seen
+        last = resumed.last_id
+    later = alice.send(room, "later")["id"]
+    for since, expected in ((last, [later]), (cursor, [seen, later])):
+        with bob.stream(rooms=f"{room},{other}", since=since) as stream:
+            stream.until("caught_up")
+            assert [event.id for event in stream.of("new_message")] == expected
+            assert not stream.of("room_denied")
+
+
+def test_it_comes_back_to_a_poll(alice, bob, names):
+    room, other = alice.create(names("room")), alice.create(names("room"))
+    poller = bob.poller(rooms=f"{room},{other}", session=names("session"))
+    poller.once()
+    make(alice, room, "private")
+    alice.send(room, "secret")
+    make(alice, room, "public")
+    seen = alice.send(room, "public again")["id"]
+    while poller.cursor != seen:
+        assert poller.once(wait=10)
+    assert [event["type"] for event in poller.events if event.get("roomId") == room] == \
+        ["room_updated", "room_denied", "new_message"]
+    poller.close()
+    alone = bob.poller(rooms=f"{room},{other}", since=poller.events[0]["id"])
+    assert messages(alone.once(limit=1000)) == ["public again"]
+    alone.close()
+
+
+def test_it_does_not_come_back_to_one_who_is_banned(alice, bob, server, names):
+    carol = server.user(names("carol"))
+    room, other = alice.create(names("room")), alice.create(names("room"))
+    with bob.stream(rooms=f"{room},{other}") as stream, \
+            carol.stream(rooms=f"{room},{other}") as reader:
+        stream.open()
+        reader.open()
+        make(alice, room, "private")
+        for user in (bob, carol):
+            alice.put(path("v1", "rooms", room, "bans", user.name), {}).expect(200)
+        with bob.stream(rooms=f"{room},{other}") as late:
+            assert denied(late) == {room: "not_found"}
+            make(alice, room, "public")
+            alice.send(room, "not for them")
+            alice.send(other, "last")
+            for each in (stream, reader, late):
+                each.until("new_message")
+                assert messages(each.events) == ["last"]
+        alice.delete(path("v1", "rooms", room, "bans", carol.name)).expect(200)
+        alice.put(path("v1", "rooms", room, "members", carol.name), {}).expect(200)
+        alice.send(room, "let in")
+        reader.until("new_message")
+        assert messages(reader.events) == ["last", "let in"]
+
+
+def test_a_room_that_is_made_anew_comes_back(alice, bob, names):
+    room, missing, other = (names("room") for _ in range(3))
+    alice.create(room)
+    alice.create(other)
+    with bob.stream(rooms=f"{room},{missing},{other}") as stream:
+        assert denied(stream) == {missing: "not_found"}
+        alice.delete(path("v1", "rooms", room))
+        stream.until("room_denied")
+        alice.create(room)
+        alice.create(missing)
+        sent = [alice.send(name)["id"] for name in (room, missing, other)]
+        assert [stream.until("new_message").id for _ in sent] == sent
+        alice.delete(path("v1", "rooms", room))
+        alice.create(room, kind="private")
+        alice.send(room, "secret")
+        assert alice.send(other)["id"] == stream.until("new_message").id
+        bob_in = alice.put(path("v1", "rooms", room, "members", bob.name), {}).expect(200)
+        assert bob_in and alice.send(room)["id"] == stream.until("new_message").id

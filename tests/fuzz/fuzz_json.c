@@ -4,7 +4,7 @@
 #include "base/limits.h"
 #include "core/ident.h"
 #include "fuzz.h"
-#include "store/body.h"
+#include "core/body.h"
 
 /* In net's place: nothing is answered here. */
 void request_answer(struct request *request, const struct answer *answer)

@@ -88,8 +88,6 @@ static void reader_closed(struct stream *stream, int err)
     reader_remove(container_of(stream, struct reader, stream));
 }
 
-static const struct stream_ops reader_ops = {reader_gather, reader_taken, reader_closed};
-
 static void reader_opened(struct stream *stream, int err)
 {
     struct reader *reader = container_of(stream, struct reader, stream);
@@ -98,6 +96,9 @@ static void reader_opened(struct stream *stream, int err)
     else
         reader_say(reader, "event: connected\n\n", 18);
 }
+
+static const struct stream_ops reader_ops = {reader_opened, reader_gather, reader_taken,
+                                             reader_closed};
 
 static void become_stream(struct request *request)
 {
@@ -108,8 +109,7 @@ static void become_stream(struct request *request)
     app.readers = reader;
     app.stream_count++;
     struct answer head = {.status = 200, .content_type = "text/event-stream"};
-    request_hand_over(request, &reader->stream, &head, span_text("event: busy\n\n"),
-                      reader_opened);
+    request_hand_over(request, &reader->stream, &head, span_text("event: busy\n\n"));
 }
 
 static void wait_add(struct request *request)

@@ -1,11 +1,11 @@
-"""nginx and HAProxy from Debian, each on a free port in a folder of its own."""
+"""nginx and HAProxy from Debian, each on a port and in a folder of its own."""
 import os
 import re
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
+from . import ports
 from .http import Closed, Connection, wait_until
 from .process import die_with_parent
 
@@ -54,18 +54,13 @@ backend out
 """
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Proxy:
     """Serves as a `server` of lib.server for whoever only needs its address."""
 
     def __init__(self, folder, plain):
         self.folder, self.plain = Path(folder), plain
-        self.address = ("127.0.0.1", free_port())
+        self.held = ports.hold()
+        self.address = self.held.getsockname()
         self.process = None
 
     @property
@@ -95,6 +90,7 @@ class Proxy:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        self.held.close()
 
 
 def upstreams(server):

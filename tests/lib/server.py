@@ -11,7 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import tokens
+from . import ports, tokens
 from .http import Connection, path
 from .poll import Poller
 from .process import die_with_parent
@@ -53,6 +53,7 @@ class Server:
         self.files = files       # ulimit -n
         self.process = None
         self.addresses = []      # (host, port) of each listener
+        self.held = None         # keeps the port, while there is this object
         self.secure = False
         self.lives = 0
 
@@ -156,12 +157,14 @@ class Server:
         self.process = None
 
     def keep_port(self):
-        """From here on restarts come back to the same port."""
+        """From here on restarts come back to the same port, given to nobody else meanwhile."""
+        self.held = ports.hold(*self.address)
         self.options["server.listen"] = f"{self.address[0]}:{self.port}"
 
-    def rss_kb(self):
+    def rss_kb(self, kind="VmRSS"):
+        """`RssAnon`: without the pages of files."""
         status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+        return int(re.search(rf"{kind}:\s+(\d+)", status)[1])
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))

@@ -110,6 +110,7 @@ class Stream:
         self.connection = Connection(address, source, context, receive_bytes=receive_bytes)
         self.socket = self.connection.socket
         raw = request_bytes("GET", target, None, headers, token, f"{address[0]}:{address[1]}")
+        self.asked_at = time.monotonic()
         self.connection.send(raw.replace(b" HTTP/1.1\r\n", f" {version}\r\n".encode(), 1))
         self.pending = b""
         self.chunks = None

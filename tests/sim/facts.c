@@ -7,6 +7,8 @@ struct fact facts[EVENTS_MAX];
 int fact_count;
 bool members[ROOMS][USERS];
 unsigned bans[ROOMS][USERS];
+unsigned turns[ROOMS];
+struct event_id public_since[ROOMS];
 int64_t now_ms;
 static uint64_t random_state;
 
@@ -17,6 +19,8 @@ void facts_begin(uint64_t seed)
     now_ms = 1000;
     memset(members, 0, sizeof(members));
     memset(bans, 0, sizeof(bans));
+    memset(turns, 0, sizeof(turns));
+    memset(public_since, 0, sizeof(public_since));
 }
 
 void facts_end(void)
@@ -117,6 +121,8 @@ static void append_fact(enum event_type type, int room, int user, int target, bo
                     : fact->quiet      ? AUDIENCE_USER
                                        : AUDIENCE_ROOM,
         .bars_user = bars,
+        .ends_watching = type == EVENT_ROOM_UPDATED && is_public(room),
+        .opens_watching = type == EVENT_ROOM_UPDATED && !is_public(room),
         .id = same_ms ? event_id_next(last)
                       : (struct event_id){(uint64_t)now_ms > last.ms ? (uint64_t)now_ms
                                                                      : last.ms + 1, 0},
@@ -137,6 +143,7 @@ static void append_fact(enum event_type type, int room, int user, int target, bo
     fact->type = type;
     fact->room = room;
     fact->user = user;
+    fact->turns = turns[room];
     memcpy(fact->bans, bans[room], sizeof(fact->bans));
     memcpy(fact->member, members[room], sizeof(fact->member));
     if (type == EVENT_USER_LEFT)
@@ -155,13 +162,63 @@ void append_ban(int room, int user)
     append_fact(members[room][user] ? EVENT_USER_LEFT : EVENT_NONE, room, user, -1, true);
 }
 
+void append_turn(int room)
+{
+    assert(room < PUBLIC_ROOMS);
+    append(EVENT_ROOM_UPDATED, room, -1, -1);
+    turns[room]++;
+    if (is_public(room))
+        public_since[room] = head_id();
+}
+
 void append_about(enum event_type type)
 {
+    bool changes = type == EVENT_MESSAGE_EDITED || type == EVENT_MESSAGE_DELETED;
     for (int tries = 0; tries < 8 && fact_count > 0; tries++) {
         int index = fact_count - 1 - (int)rnd(fact_count < 200 ? (uint32_t)fact_count : 200);
         if (facts[index].type != EVENT_NEW_MESSAGE || facts[index].deletion >= 0)
             continue;
-        append(type, facts[index].room, -1, index);
+        append(type, facts[index].room, -1, changes ? index : -1);
         return;
     }
+}
+
+static bool is_for(const struct sight *sight, const struct fact *fact)
+{
+    return fact->type != EVENT_NONE && (!fact->quiet || fact->user == sight->user);
+}
+
+bool sees_as_member(const struct sight *sight, const struct fact *fact)
+{
+    bool named = sight->named & (1u << fact->room);
+    return is_for(sight, fact) && fact->member[sight->user] && (sight->all || named);
+}
+
+static bool sees_watching(const struct sight *sight, const struct fact *fact)
+{
+    bool named = sight->named & (1u << fact->room);
+    return is_for(sight, fact) && named && fact->room < PUBLIC_ROOMS && fact->turns % 2 == 0 &&
+           event_type_is_for_watchers(fact->type);
+}
+
+bool is_shown(const struct sight *sight, const struct fact *fact)
+{
+    return sees_as_member(sight, fact) ||
+           (sees_watching(sight, fact) && fact->turns == turns[fact->room] &&
+            !is_banned(fact->room, sight->user));
+}
+
+bool must_see(const struct sight *sight, const struct fact *fact)
+{
+    return sees_as_member(sight, fact) ||
+           (sees_watching(sight, fact) && fact->turns == turns[fact->room] &&
+            bans[fact->room][sight->user] == 0);
+}
+
+bool may_see(const struct sight *sight, const struct fact *fact)
+{
+    unsigned ban = fact->bans[sight->user];
+    return sees_as_member(sight, fact) ||
+           (sees_watching(sight, fact) &&
+            !(ban % 2 == 1 && ban == bans[fact->room][sight->user]));
 }

@@ -18,6 +18,7 @@ struct fact {
     bool quiet;         /* a join or leave of a large room: for its user alone */
     bool member[USERS]; /* of the room, when it happened (the mover included) */
     unsigned bans[USERS];
+    unsigned turns;     /* of the room, before it */
 };
 
 extern struct fact facts[EVENTS_MAX];
@@ -25,6 +26,9 @@ extern int fact_count;
 extern bool members[ROOMS][USERS];
 /* How often each was banned from each room and let in again: odd while banned. */
 extern unsigned bans[ROOMS][USERS];
+/* How often each room was made private and public again: odd while private. */
+extern unsigned turns[ROOMS];
+extern struct event_id public_since[ROOMS];
 extern int64_t now_ms;
 
 void facts_begin(uint64_t seed);
@@ -35,6 +39,10 @@ uint32_t rnd(uint32_t below);
 /* Position in facts of an id: how many entries are at or below it. */
 int position_of(struct event_id id);
 struct event_id head_id(void);
+static inline bool is_public(int room)
+{
+    return room < PUBLIC_ROOMS && turns[room] % 2 == 0;
+}
 static inline bool is_banned(int room, int user)
 {
     return bans[room][user] % 2 == 1;
@@ -44,7 +52,26 @@ static inline bool is_banned(int room, int user)
 void append(enum event_type type, int room, int user, int target);
 /* The user is put out of the room, or if it was not in it may not watch it from there on. */
 void append_ban(int room, int user);
-/* Edits or deletes one of the last messages, if there is one to be had. */
+/* Makes one of the first PUBLIC_ROOMS private, or public again. */
+void append_turn(int room);
+/* Edits, deletes or reacts to one of the last messages, if there is one to be had. */
 void append_about(enum event_type type);
+
+/* Whom a reader reads for, and what it asked for. */
+struct sight {
+    int user;
+    bool all;
+    unsigned named; /* bit set of rooms */
+};
+
+bool sees_as_member(const struct sight *sight, const struct fact *fact);
+/* In the journal's eyes, now: who is banned watches nothing, nobody what was before the room last
+ * became public. */
+bool is_shown(const struct sight *sight, const struct fact *fact);
+/* What one had watched by the time of a ban, or when the room was made private, depends on how
+ * fast it read. */
+bool must_see(const struct sight *sight, const struct fact *fact);
+/* Never what happened under a ban that still holds, or while the room was private. */
+bool may_see(const struct sight *sight, const struct fact *fact);
 
 #endif

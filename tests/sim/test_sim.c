@@ -1,8 +1,9 @@
 /* A seeded simulation of the hall under a virtual clock: readers that come, are cut, come back
- * with their cursor, read slowly or not at all, while rooms are joined and left; news and the
- * journal's answers arrive late, and at times news is lost. It checks the one promise: every
- * durable event that a user may see arrives in each client exactly once and in order; and that
- * who comes after a message was deleted is not told what it, or an edit of it, said.
+ * with their cursor, read slowly or not at all, while rooms are joined and left, made private and
+ * public; news and the journal's answers arrive late, and at times news is lost. It checks the one
+ * promise: every durable event that a user may see arrives in each client exactly once and in
+ * order; and that once a deletion was told nobody begins to be given what the message, or an edit
+ * of it, said.
  *
  * `test_sim [SEED [ROUNDS]]`; without a seed a few fixed ones and one of the day are run. */
 #include <assert.h>
@@ -15,82 +16,51 @@
 
 /* -- clients ------------------------------------------------------------------------------ */
 
+enum { PAGE_MAX = 64 };
 enum client_state { AWAY, OPENING, ANSWERED, READING };
 
 struct client {
     struct subscriber subscriber;
     struct hall_realm *realm;
     enum client_state state;
-    int user;
-    bool all;
-    unsigned named;          /* bit set of rooms */
+    struct sight sight;
     int cursor;              /* number of events it has everything up to; position in facts */
     int next_expected;       /* facts below it are received or not for it */
     bool snapshot[ROOMS];    /* ANSWERED: the user's memberships at snapshot_head */
     bool readable[ROOMS];    /* and what it may watch */
+    bool banned[ROOMS];
+    struct event_id public_since[ROOMS];
+    unsigned turns[ROOMS];
     struct event_id snapshot_head;
     uint32_t losses;         /* the hall's when the journal was asked for it */
     int came;                /* events that were dispatched when it came */
+    int begun;               /* likewise, when the block that is on its way was begun */
     bool page_asked;
+    bool page_read;          /* by the journal: what it answers is below, and arrives later */
+    struct frame *page[PAGE_MAX]; /* refs */
+    int page_frames;
+    struct event_id page_upto, page_head;
     bool broken;             /* the hall says: come back with the cursor */
     bool slow;
     char buffer[1 << 16];
     size_t buffered;
-    char session[16];
+    char session[16], name[8]; /* of its user */
 };
 
 static struct client clients[CLIENTS];
 static struct hall hall;
-static int dispatched; /* facts that the hall was told */
+static int dispatched; /* facts that the hall was told, or should have been */
+static bool told[EVENTS_MAX];
 static bool losing; /* news is lost, and the hall has not been told yet */
 static long received, overflows, page_count, opens, denials, repeats, losses, breaks;
-static long erased; /* deleted content that was asked for again */
-
-static bool is_for(const struct client *client, const struct fact *fact)
-{
-    return fact->type != EVENT_NONE && (!fact->quiet || fact->user == client->user);
-}
-
-static bool sees_as_member(const struct client *client, const struct fact *fact)
-{
-    bool named = client->named & (1u << fact->room);
-    return is_for(client, fact) && fact->member[client->user] && (client->all || named);
-}
-
-static bool sees_watching(const struct client *client, const struct fact *fact)
-{
-    bool named = client->named & (1u << fact->room);
-    return is_for(client, fact) && named && fact->room < PUBLIC_ROOMS &&
-           event_type_is_for_watchers(fact->type);
-}
-
-/* In the journal's eyes, now: who is banned watches nothing. */
-static bool is_shown(const struct client *client, const struct fact *fact)
-{
-    return sees_as_member(client, fact) ||
-           (sees_watching(client, fact) && !is_banned(fact->room, client->user));
-}
-
-/* What one who was banned had watched by then depends on how fast it read. */
-static bool must_see(const struct client *client, const struct fact *fact)
-{
-    return sees_as_member(client, fact) ||
-           (sees_watching(client, fact) && bans[fact->room][client->user] == 0);
-}
-
-/* Never what happened under a ban that still holds. */
-static bool may_see(const struct client *client, const struct fact *fact)
-{
-    unsigned ban = fact->bans[client->user];
-    return sees_as_member(client, fact) ||
-           (sees_watching(client, fact) &&
-            !(ban % 2 == 1 && ban == bans[fact->room][client->user]));
-}
+static long erased; /* deleted content that was passed over */
+static long outdated; /* pages that were read again, in all runs */
 
 static void fail(const struct client *client, const char *what, struct event_id id)
 {
+    const struct sight *sight = &client->sight;
     printf("client %d (user %d, all %d, named %x): %s at %llu-%llu, expected from %d\n",
-           (int)(client - clients), client->user, client->all, client->named, what,
+           (int)(client - clients), sight->user, sight->all, sight->named, what,
            (unsigned long long)id.ms, (unsigned long long)id.seq, client->next_expected);
     exit(1);
 }
@@ -99,7 +69,7 @@ static void fail(const struct client *client, const char *what, struct event_id 
 static void expect_nothing_before(struct client *client, int position)
 {
     for (; client->next_expected < position; client->next_expected++) {
-        if (must_see(client, &facts[client->next_expected]))
+        if (must_see(&client->sight, &facts[client->next_expected]))
             fail(client, "lost", facts[client->next_expected].frame->id);
     }
 }
@@ -128,9 +98,14 @@ static void receive_block(struct client *client, const char *block)
     if (index < client->next_expected)
         fail(client, "repeated", id);
     expect_nothing_before(client, index);
-    if (!may_see(client, &facts[index]))
+    if (!may_see(&client->sight, &facts[index]))
         fail(client, "leaked", id);
-    bool gone = facts[index].deletion >= 0 && facts[index].deletion < client->came;
+    if (!sees_as_member(&client->sight, &facts[index]) &&
+        facts[index].turns < client->turns[facts[index].room])
+        fail(client, "watched what was before the room became public", id);
+    int deletion = facts[index].deletion;
+    bool gone = deletion >= 0 &&
+                (deletion < client->came || (deletion < client->begun && told[deletion]));
     if (gone && strstr(block, "filler"))
         fail(client, "told what was deleted", id);
     erased += gone;
@@ -147,6 +122,7 @@ static void receive(struct client *client)
         *end = 0;
         receive_block(client, block);
         block = end + 2;
+        client->begun = dispatched;
     }
     client->buffered -= (size_t)(block - client->buffer);
     memmove(client->buffer, block, client->buffered);
@@ -163,6 +139,8 @@ static void read_some(struct client *client, size_t at_most)
         if (count == 0)
             break;
         size_t taken = 0;
+        if (client->buffered == 0)
+            client->begun = dispatched;
         for (int i = 0; i < count && at_most > 0; i++) {
             size_t len = pieces[i].iov_len < at_most ? pieces[i].iov_len : at_most;
             memcpy(client->buffer + client->buffered, pieces[i].iov_base, len);
@@ -214,24 +192,48 @@ static const struct subscriber_ops ops = {on_queued, on_page_needed, on_live, on
 
 /* -- the journal -------------------------------------------------------------------------- */
 
-/* Answers a page as the journal would: a snapshot of now, some events, cut at a limit. */
-static void answer_page(struct client *client)
+/* Reads a page as the journal would: a snapshot of now, some events, cut at a limit. */
+static void read_page(struct client *client)
 {
-    struct frame *frames[64];
-    int count = 0, max = 1 + (int)rnd(60);
+    struct frame **frames = client->page;
+    int count = 0, max = 1 + (int)rnd(PAGE_MAX - 4);
     struct event_id upto = head_id();
     for (int i = position_of(client->subscriber.position); i < fact_count; i++) {
-        if (!is_shown(client, &facts[i]))
+        if (!is_shown(&client->sight, &facts[i]))
             continue;
         if (count == max) {
             upto = frames[count - 1]->id;
             break;
         }
-        frames[count++] = facts[i].kept;
+        frames[count++] = frame_ref(facts[i].kept);
     }
-    client->page_asked = false;
+    client->page_read = true;
+    client->page_frames = count;
+    client->page_upto = upto;
+    client->page_head = head_id();
     page_count++;
-    hall_feed(&client->subscriber, frames, count, upto);
+}
+
+static void drop_page(struct client *client)
+{
+    for (int i = 0; i < client->page_frames; i++)
+        frame_unref(client->page[i]);
+    client->page_frames = 0;
+    client->page_read = false;
+}
+
+static void answer_page(struct client *client)
+{
+    struct subscriber *subscriber = &client->subscriber;
+    client->page_asked = false;
+    if (hall_is_outdated(subscriber, client->page, client->page_frames, client->page_head)) {
+        outdated++;
+        hall_feed_failed(subscriber);
+        hall_replay(subscriber);
+    } else {
+        hall_feed(subscriber, client->page, client->page_frames, client->page_upto);
+    }
+    drop_page(client);
 }
 
 static void ask(struct client *client)
@@ -252,8 +254,11 @@ static void open_start(struct client *client)
 static void open_snapshot(struct client *client)
 {
     for (int room = 0; room < ROOMS; room++) {
-        client->snapshot[room] = members[room][client->user];
-        client->readable[room] = room < PUBLIC_ROOMS && !is_banned(room, client->user);
+        client->snapshot[room] = members[room][client->sight.user];
+        client->banned[room] = is_banned(room, client->sight.user);
+        client->readable[room] = is_public(room) && !client->banned[room];
+        client->public_since[room] = public_since[room];
+        client->turns[room] = turns[room];
     }
     client->snapshot_head = head_id();
     client->state = ANSWERED;
@@ -265,21 +270,21 @@ static void open_answer(struct client *client)
     struct hall_follow follows[ROOMS];
     int count = 0;
     for (int room = 0; room < ROOMS; room++) {
-        bool named = client->named & (1u << room), member = client->snapshot[room];
-        if (!named && !(client->all && member))
+        bool named = client->sight.named & (1u << room), member = client->snapshot[room];
+        if (!named && !(client->sight.all && member))
             continue;
         snprintf(names[count], sizeof(names[count]), "r%d", room);
         follows[count] = (struct hall_follow){
             .room = span_text(names[count]), .member = member, .named = named,
-            .readable = client->readable[room],
+            .readable = client->readable[room], .banned = client->banned[room],
+            .public_since = client->public_since[room],
         };
         count++;
     }
-    char user[8];
-    snprintf(user, sizeof(user), "u%d", client->user);
+    snprintf(client->name, sizeof(client->name), "u%d", client->sight.user);
     struct hall_entry entry = {
-        .user = span_text(user),
-        .follows_all = client->all,
+        .user = client->name,
+        .follows_all = client->sight.all,
         .follows = follows,
         .follow_count = count,
         .head = client->snapshot_head,
@@ -305,6 +310,7 @@ static void cut(struct client *client)
 {
     hall_leave(&client->subscriber, now_ms);
     subscriber_fini(&client->subscriber);
+    drop_page(client);
     client->state = AWAY;
     client->page_asked = client->broken = false;
     /* What was on its way is lost; it comes back with the last id it has whole. */
@@ -315,9 +321,9 @@ static void come(struct client *client)
 {
     if (rnd(8) == 0) {
         /* A new client, live from the head it will find. */
-        client->user = (int)rnd(USERS);
-        client->all = rnd(3) > 0;
-        client->named = rnd(2) || !client->all ? rnd(1u << ROOMS) : 0;
+        client->sight.user = (int)rnd(USERS);
+        client->sight.all = rnd(3) > 0;
+        client->sight.named = rnd(2) || !client->sight.all ? rnd(1u << ROOMS) : 0;
         client->cursor = rnd(2) ? fact_count : (int)rnd((uint32_t)fact_count + 1);
         client->next_expected = client->cursor;
     }
@@ -345,7 +351,9 @@ static void step_client(struct client *client)
             cut(client);
             break;
         }
-        if (client->page_asked && rnd(2) == 0)
+        if (client->page_asked && !client->page_read && rnd(2) == 0)
+            read_page(client);
+        if (client->page_read && rnd(2) == 0)
             answer_page(client);
         if (rnd(40) == 0)
             hall_heartbeat(&client->subscriber);
@@ -359,7 +367,8 @@ static void dispatch_one(void)
 {
     if (dispatched == fact_count)
         return;
-    struct frame *frame = facts[dispatched++].frame;
+    struct frame *frame = facts[dispatched].frame;
+    told[dispatched++] = !losing;
     if (!losing)
         hall_dispatch(&hall, frame, now_ms);
 }
@@ -373,16 +382,20 @@ static void tell_lost(void)
 
 static void step(void)
 {
+    static const enum event_type abouts[] = {EVENT_MESSAGE_EDITED, EVENT_MESSAGE_DELETED,
+                                             EVENT_REACTION_ADDED, EVENT_REACTION_REMOVED};
     now_ms += rnd(20);
     int burst = rnd(10) == 0 ? 20 : (int)rnd(3);
     for (int i = 0; i < burst && fact_count < EVENTS_MAX; i++) {
         int room = (int)rnd(ROOMS), user = (int)rnd(USERS);
         if (rnd(24) == 0 && !is_banned(room, user))
             append_ban(room, user);
+        else if (room < PUBLIC_ROOMS && rnd(24) == 0)
+            append_turn(room);
         else if (rnd(6) == 0)
             append(members[room][user] ? EVENT_USER_LEFT : EVENT_USER_JOINED, room, user, -1);
-        else if (rnd(4) == 0)
-            append_about(rnd(2) ? EVENT_MESSAGE_EDITED : EVENT_MESSAGE_DELETED);
+        else if (rnd(3) == 0)
+            append_about(abouts[rnd(array_count(abouts))]);
         else
             append(EVENT_NEW_MESSAGE, room, -1, -1);
     }
@@ -416,7 +429,9 @@ static void finish(void)
             open_answer(client);
         }
         while (client->subscriber.state != SUBSCRIBER_LIVE || client->subscriber.queue_count) {
-            if (client->page_asked)
+            if (client->page_asked && !client->page_read)
+                read_page(client);
+            if (client->page_read)
                 answer_page(client);
             read_some(client, 4000);
         }
@@ -436,24 +451,25 @@ static void run(uint64_t seed, int steps)
     limits.ring_bytes_max = rnd(3) == 0 ? 1000 : 16384;
     hall_init(&hall, &limits);
     for (int i = 0; i < CLIENTS; i++) {
-        clients[i].user = (int)rnd(USERS);
-        clients[i].all = true;
+        clients[i].sight.user = (int)rnd(USERS);
+        clients[i].sight.all = true;
         snprintf(clients[i].session, sizeof(clients[i].session), "s%d", i);
     }
     for (int i = 0; i < steps && fact_count < EVENTS_MAX - 32; i++)
         step();
     finish();
     struct hall_realm *realm = hall_find(&hall, span_text("main"));
-    assert(realm && !realm->rooms && !realm->users);
+    assert(realm && !realm->rooms && realm->users.count == 0);
     now_ms += 2 * REALM_IDLE_MS;
     hall_abandon(hall_open(&hall, span_text("other"), now_ms), now_ms);
     assert(!hall_find(&hall, span_text("main")));
     hall_fini(&hall);
     facts_end();
     printf("seed %llu: %d events, %ld received, %ld opens, %ld again, %ld pages, "
-           "%ld fall-backs, %ld denials, %ld losses, %ld broken, %ld deleted\n",
+           "%ld fall-backs, %ld denials, %ld losses, %ld broken, %ld deleted, %ld outdated\n",
            (unsigned long long)seed, fact_count, received, opens, repeats, page_count,
-           overflows, denials, losses, breaks, erased);
+           overflows, denials, losses, breaks, erased,
+           outdated);
     assert(received > 0 && page_count > 0 && overflows > 0 && breaks > 0);
     assert(erased > 0);
 }
@@ -467,6 +483,7 @@ int main(int argc, char **argv)
     }
     for (uint64_t seed = 1; seed <= 20; seed++)
         run(seed, steps);
+    assert(outdated > 0);
     run((uint64_t)time(NULL) / 86400, steps);
     return 0;
 }

@@ -1,4 +1,4 @@
-/* The base floor: spans, buffers, arenas, deadlines, mailboxes, hashes, metrics. */
+/* The base floor: spans, buffers, arenas, deadlines, mailboxes, hashes, numbers, metrics. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +18,7 @@
 #include "base/mailbox.h"
 #include "base/map.h"
 #include "base/metric.h"
+#include "base/numbered.h"
 
 static void numbers_are_strict(void **state)
 {
@@ -156,7 +157,7 @@ static void deadlines_fire_in_time_and_once(void **state)
 
 enum { SENDERS = 4, LETTERS = 20000 };
 
-struct numbered {
+struct numbered_letter {
     struct letter letter;
     int sender, number;
 };
@@ -165,7 +166,7 @@ static int last_number[SENDERS], read_total;
 
 static void on_numbered(struct letter *letter)
 {
-    struct numbered *numbered = container_of(letter, struct numbered, letter);
+    struct numbered_letter *numbered = container_of(letter, struct numbered_letter, letter);
     assert_int_equal(numbered->number, last_number[numbered->sender] + 1);
     last_number[numbered->sender] = numbered->number;
     read_total++;
@@ -173,7 +174,7 @@ static void on_numbered(struct letter *letter)
 
 struct sender {
     struct mailbox *mailbox;
-    struct numbered *letters;
+    struct numbered_letter *letters;
 };
 
 static void *send_all(void *context)
@@ -192,9 +193,9 @@ static void letters_of_many_senders_arrive_once_and_in_order(void **state)
     struct sender senders[SENDERS];
     for (int s = 0; s < SENDERS; s++) {
         senders[s].mailbox = &mailbox;
-        senders[s].letters = calloc(LETTERS, sizeof(struct numbered));
+        senders[s].letters = calloc(LETTERS, sizeof(struct numbered_letter));
         for (int i = 0; i < LETTERS; i++)
-            senders[s].letters[i] = (struct numbered){{NULL, on_numbered}, s, i + 1};
+            senders[s].letters[i] = (struct numbered_letter){{NULL, on_numbered}, s, i + 1};
         assert_int_equal(pthread_create(&threads[s], NULL, send_all, &senders[s]), 0);
     }
     while (read_total < SENDERS * LETTERS) {
@@ -224,6 +225,35 @@ static void the_hash_depends_on_every_byte(void **state)
             text[i] ^= 1;
         }
     }
+}
+
+static void numbers_are_used_again(void **state)
+{
+    static int64_t items[100];
+    struct numbered numbered = {0};
+    uint32_t number;
+    assert_null(numbered_get(&numbered, 0));
+    for (uint32_t i = 0; i < array_count(items); i++) {
+        assert_int_equal(numbered_add(&numbered, &items[i], &number), 0);
+        assert_int_equal(number, i);
+    }
+    for (uint32_t i = 10; i < 20; i++)
+        numbered_remove(&numbered, i);
+    for (uint32_t i = 0; i < array_count(items) + 1; i++) {
+        bool inside = i < array_count(items) && (i < 10 || i >= 20);
+        assert_ptr_equal(numbered_get(&numbered, i), inside ? &items[i] : NULL);
+    }
+    bool given[array_count(items)] = {false};
+    for (uint32_t i = 10; i < 20; i++) {
+        assert_int_equal(numbered_add(&numbered, &items[i], &number), 0);
+        assert_in_range(number, 10, 19);
+        assert_false(given[number]);
+        given[number] = true;
+        assert_ptr_equal(numbered_get(&numbered, number), &items[i]);
+    }
+    assert_int_equal(numbered_add(&numbered, &items[0], &number), 0);
+    assert_int_equal(number, array_count(items));
+    numbered_fini(&numbered);
 }
 
 static void metrics_count_and_sort_into_buckets(void **state)
@@ -257,6 +287,7 @@ int main(void)
         cmocka_unit_test(deadlines_fire_in_time_and_once),
         cmocka_unit_test(letters_of_many_senders_arrive_once_and_in_order),
         cmocka_unit_test(the_hash_depends_on_every_byte),
+        cmocka_unit_test(numbers_are_used_again),
         cmocka_unit_test(metrics_count_and_sort_into_buckets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -205,6 +205,8 @@ static void test_form_of_messages(void **state)
         {"{\"text\":\"x\",\"messageId\":\"a/b\"}", ERR_INVALID_IDENTIFIER, "messageId"},
         {"{\"text\":\"x\",\"messageId\":5}", ERR_INVALID_FIELD, "messageId"},
         {"{\"text\":\"x\",\"replyTo\":\"1-2\"}", ERR_INVALID_IDENTIFIER, "replyTo"},
+        {"{\"text\":\"x\",\"messageId\":\"a\",\"replyTo\":\"a\"}", ERR_INVALID_FIELD, "replyTo"},
+        {"{\"text\":\"x\",\"messageId\":\"a\",\"threadId\":\"a\"}", ERR_INVALID_FIELD, "threadId"},
         {"{\"text\":\"x\",\"threadId\":\"..\"}", ERR_INVALID_IDENTIFIER, "threadId"},
         {"{\"text\":\"x\",\"mentions\":\"u\"}", ERR_INVALID_FIELD, "mentions"},
         {"{\"text\":\"x\",\"mentions\":[1]}", ERR_INVALID_FIELD, "mentions"},

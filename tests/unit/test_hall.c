@@ -89,7 +89,7 @@ static void enter(struct hall *hall, struct subscriber *subscriber, int history)
     history_end = 90 + history;
     struct hall_follow follow = {.room = span_text("room"), .member = true};
     struct hall_entry entry = {
-        .user = span_text("alice"),
+        .user = "alice",
         .follows_all = true,
         .follows = &follow,
         .follow_count = 1,

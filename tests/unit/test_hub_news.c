@@ -30,12 +30,14 @@ static void note(char what)
     part.told[part.count++] = what;
 }
 
-static void on_frame(struct hub *hub, const struct frame *frame)
+static void on_frame(struct hub *hub, struct frame *frame)
 {
     note(frame->type == EVENT_USER_JOINED    ? 'j'
          : frame->type == EVENT_USER_LEFT    ? 'l'
          : frame->type == EVENT_ROOM_DELETED ? 'd'
          : frame->type == EVENT_NEW_MESSAGE  ? 'm'
+         : frame->silences_user              ? 's'
+         : frame->bars_user                  ? 'b'
                                              : '?');
     if (frame->sender)
         strncpy(part.sender, frame->sender, sizeof(part.sender) - 1);
@@ -51,7 +53,7 @@ struct visit {
     struct letter letter;
     struct hub *hub;
     void (*act)(struct hub *hub);
-    sem_t arrived, leave;
+    sem_t arrived, leave, left;
 };
 
 static void read_visit(struct letter *letter)
@@ -61,6 +63,7 @@ static void read_visit(struct letter *letter)
         visit->act(visit->hub);
     sem_post(&visit->arrived);
     sem_wait(&visit->leave);
+    sem_post(&visit->left);
 }
 
 static void visit_begin(struct visit *visit, struct hub *hub, void (*act)(struct hub *hub))
@@ -68,6 +71,7 @@ static void visit_begin(struct visit *visit, struct hub *hub, void (*act)(struct
     *visit = (struct visit){.letter.on_read = read_visit, .hub = hub, .act = act};
     sem_init(&visit->arrived, 0, 0);
     sem_init(&visit->leave, 0, 0);
+    sem_init(&visit->left, 0, 0);
     hub_post(hub, &visit->letter);
     sem_wait(&visit->arrived);
 }
@@ -75,6 +79,7 @@ static void visit_begin(struct visit *visit, struct hub *hub, void (*act)(struct
 static void visit_end(struct visit *visit)
 {
     sem_post(&visit->leave);
+    sem_wait(&visit->left); /* it is on the caller's stack */
 }
 
 /* Everything posted before is read. */
@@ -162,6 +167,35 @@ static void messages_are_told_while_they_are_wanted(void **state)
     hub_free(hub);
 }
 
+static void who_may_send_no_longer_is_told_with_them(void **state)
+{
+    struct frame_spec spec = {
+        .type = EVENT_MEMBER_UPDATED,
+        .audience = AUDIENCE_ROOM,
+        .id = {1000, 1},
+        .realm = span_text("main"),
+        .room = span_text("room"),
+        .user = span_text("bob"),
+        .body = span_text("{}"),
+    };
+    struct hub *hub = hub_with_part();
+    struct frame *frames[3];
+    assert_int_equal(frame_new(&spec, &frames[0]), 0);
+    spec.silences_user = true;
+    assert_int_equal(frame_new(&spec, &frames[1]), 0);
+    spec.silences_user = false;
+    spec.bars_user = true;
+    assert_int_equal(frame_new(&spec, &frames[2]), 0);
+    hub_news(hub, frames, 3);
+    hub_want_messages(hub, 1);
+    hub_news(hub, frames, 3);
+    settle(hub);
+    assert_string_equal(part.told, "sb");
+    for (int i = 0; i < 3; i++)
+        frame_unref(frames[i]);
+    hub_free(hub);
+}
+
 static void nothing_else_wakes_it(void **state)
 {
     struct hub *hub = hub_with_part();
@@ -210,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memberships_are_told_in_order),
         cmocka_unit_test(messages_are_told_while_they_are_wanted),
+        cmocka_unit_test(who_may_send_no_longer_is_told_with_them),
         cmocka_unit_test(nothing_else_wakes_it),
         cmocka_unit_test(a_loss_is_told_once_until_it_is_heard),
         cmocka_unit_test(an_end_leaves_nothing_behind),

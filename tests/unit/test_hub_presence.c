@@ -7,47 +7,16 @@
 
 #include <cmocka.h>
 
-#include <string.h>
-
-#include "api/hub_parts.h"
 #include "base/err.h"
-#include "core/frame.h"
-#include "net/loop.h"
+#include "hub_inside.h"
 #include "store/journal.h"
 
 static const struct settings settings = {.rooms_quiet_limit = 200};
-static struct signals signals;
-
-static struct hub *hub_made(void)
-{
-    static struct hub hub;
-    hub = (struct hub){.settings = &settings, .signals = &signals};
-    deadline_wheel_init(&hub.wheel, HUB_TICK_MS, 0);
-    assert_int_equal(mailbox_init(&hub.mailbox), 0);
-    hub_presence_init(&hub);
-    return &hub;
-}
-
-static void hub_gone(struct hub *hub)
-{
-    hub_presence_fini(hub);
-    mailbox_fini(&hub->mailbox);
-}
-
-static struct hub_user *user_made(struct hub *hub, const char *name)
-{
-    char key[SESSION_KEY_BYTES_MAX];
-    uint32_t user_len;
-    session_key_make(key, span_text("main"), span_text(name), span_text(""), &user_len);
-    struct hub_user *user = people_get_user(&hub->people, key, user_len, strlen("main"));
-    assert_non_null(user);
-    return user;
-}
 
 /* As often as there may be frames kept, and once round again. */
 static void one_who_changes_all_the_time_is_told_each_time(void **state)
 {
-    struct hub *hub = hub_made();
+    struct hub *hub = hub_made(&settings);
     struct hub_user *alice = user_made(hub, "alice"), *bob = user_made(hub, "bob");
     for (int i = 0; i < 5000; i++) {
         struct hub_user *user = i % 3 ? alice : bob;
@@ -76,7 +45,7 @@ static void link_all(struct hub *hub, struct hub_user *const *users, struct hub_
 static void a_deleted_room_leaves_nothing_with_those_who_were_in_it(void **state)
 {
     static const int64_t sizes[] = {3, 5000}; /* with seats and without */
-    struct hub *hub = hub_made();
+    struct hub *hub = hub_made(&settings);
     struct hub_user *users[] = {user_made(hub, "alice"), user_made(hub, "bob"),
                                 user_made(hub, "carol")};
     struct hub_room *kept = room_made(hub, "kept", 3);
@@ -112,7 +81,7 @@ static void on_done(struct presence_call *call, int err)
 static void nobody_waits_for_ever_for_who_cannot_be_loaded(void **state)
 {
     static struct worker worker;
-    struct hub *hub = hub_made();
+    struct hub *hub = hub_made(&settings);
     struct presence_state about = {.user = span_text("alice")};
     struct presence_call call = {
         .action = PRESENCE_RELOAD,

@@ -46,6 +46,19 @@ static void take(int64_t now_ms, const char *user, const char *room, bool for_ot
     free(receipt);
 }
 
+static void test_none_waits_in_a_hurry(void **state)
+{
+    add("ann", "tea", true, 0, 0);
+    add("ann", "den", true, 0, 300);
+    receipts_hurry(&receipts, 400);
+    assert_int_equal(receipts_wait_ms(&receipts, 400), 0);
+    take(400, "ann", "tea", true, 0);
+    take(400, "ann", "den", true, 0);
+    add("ann", "tea", true, 0, 450);
+    take(450, "ann", "tea", true, 0);
+    assert_null(receipts_take(&receipts, INT64_MAX));
+}
+
 static void test_many_moves_are_told_once(void **state)
 {
     assert_int_equal(receipts_wait_ms(&receipts, 0), -1);
@@ -91,6 +104,7 @@ static void test_each_marker_by_itself_in_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_none_waits_in_a_hurry, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_moves_are_told_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_told_covers_all_of_them, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_each_marker_by_itself_in_order, set_up, tear_down),

@@ -2,6 +2,7 @@
  * contract suite. */
 #include "sqlite_folder.h"
 
+#include "store/reading.h"
 #include "store/sqlite_trim.h"
 
 /* Ids */
@@ -50,7 +51,7 @@ struct scene {
 static void scene_begin(struct scene *scene)
 {
     memset(scene, 0, sizeof(*scene));
-    arena_init(&scene->arena, 1 << 20);
+    arena_init(&scene->arena, 4 << 20);
     assert_int_equal(open_writer(&scene->connection), 0);
     sqlite_ledger_init(&scene->sqlite, &scene->connection, true);
     scene->ledger = &scene->sqlite.ledger;
@@ -98,6 +99,121 @@ static struct event_id add_event(struct scene *scene, place_number place, int64_
     scene->realm.head = event.id;
     scene->realm.head_number = event.number;
     return event.id;
+}
+
+static place_number add_user(struct scene *scene, const char *id)
+{
+    place_number user;
+
+    assert_int_equal(scene->ledger->ops->user_add(scene->ledger, scene->realm.place, span_text(id),
+                                                  &user), 0);
+    return user;
+}
+
+static void add_member(struct scene *scene, place_number room, place_number user)
+{
+    struct ledger_member member = {.user = user, .role = ROLE_MEMBER};
+
+    assert_int_equal(scene->ledger->ops->member_put(scene->ledger, room, &member), 0);
+}
+
+/* What asking costs, in steps of SQLite's machine. */
+static int steps_of_asking(struct scene *scene, place_number user, place_number other,
+                           bool expected)
+{
+    static const enum sql_statement used[] = {SQL_places_of_one, SQL_places_of_other};
+    int steps = 0;
+    bool known = !expected;
+
+    for (size_t i = 0; i < array_count(used); i++)
+        sqlite3_stmt_status(sqlite_get(&scene->sqlite, used[i]), SQLITE_STMTSTATUS_VM_STEP, 1);
+    assert_int_equal(scene->ledger->ops->acquainted(scene->ledger, user, other, &known), 0);
+    assert_int_equal(known, expected);
+    for (size_t i = 0; i < array_count(used); i++)
+        steps += sqlite3_stmt_status(sqlite_get(&scene->sqlite, used[i]),
+                                     SQLITE_STMTSTATUS_VM_STEP, 1);
+    return steps;
+}
+
+static void one_in_many_rooms_costs_no_more_than_the_other(void **state)
+{
+    struct scene scene;
+    place_number room = 0;
+    char id[16];
+
+    scene_begin(&scene);
+    place_number few = add_user(&scene, "few"), later = add_user(&scene, "later");
+    for (int i = 0; i < 2 * ROOMS_OF_USER_MAX; i++) {
+        snprintf(id, sizeof(id), "room-%d", i);
+        room = add_room(&scene, id);
+        add_member(&scene, room, i < ROOMS_OF_USER_MAX ? scene.user : later);
+        if (i == 7 || i == 2000)
+            add_member(&scene, add_room(&scene, i == 7 ? "own-7" : "own-2000"), few);
+    }
+    assert_in_range(steps_of_asking(&scene, scene.user, few, false), 1, 500);
+    assert_in_range(steps_of_asking(&scene, few, scene.user, false), 1, 500);
+    assert_in_range(steps_of_asking(&scene, scene.user, later, false), 1, 500);
+    assert_in_range(steps_of_asking(&scene, later, scene.user, false), 1, 500);
+    add_member(&scene, room, few);
+    add_member(&scene, room, scene.user);
+    assert_in_range(steps_of_asking(&scene, scene.user, few, true), 1, 500);
+    assert_in_range(steps_of_asking(&scene, few, later, true), 1, 500);
+    assert_in_range(steps_of_asking(&scene, scene.user, later, true), 1, 500);
+    scene_end(&scene);
+}
+
+/* Rooms whose names fall as their places rise: each comes before all those read so far. */
+static void add_rooms(struct scene *scene, int count)
+{
+    char id[16];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(id, sizeof(id), "room-%04d", count - 1 - i);
+        add_member(scene, add_room(scene, id), scene->user);
+    }
+}
+
+static int note_place(void *context, const struct ledger_room *room,
+                      const struct ledger_member *member)
+{
+    *(int *)context += 1;
+    return 0;
+}
+
+/* Of the rooms that are on another page only the names are read. */
+static void a_page_of_rooms_costs_little_for_the_others(void **state)
+{
+    struct scene scene;
+    int seen = 0;
+
+    scene_begin(&scene);
+    add_rooms(&scene, 2000);
+    sqlite3_stmt *statement = sqlite_get(&scene.sqlite, SQL_rooms_of_user);
+    sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_VM_STEP, 1);
+    assert_int_equal(scene.ledger->ops->rooms_of_user(scene.ledger, scene.user,
+                                                      span_text("room-0999"), 10, note_place,
+                                                      &seen), 0);
+    assert_int_equal(seen, 10);
+    assert_in_range(sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_VM_STEP, 1), 1, 15 * 2000);
+    scene_end(&scene);
+}
+
+/* However many they are, they are walked once. */
+static void the_unread_of_all_rooms_is_one_walk(void **state)
+{
+    struct scene scene;
+    struct journal_read read = {
+        .what = READ_UNREAD, .realm = span_text("main"), .actor.user = span_text("ann")};
+
+    scene_begin(&scene);
+    add_rooms(&scene, 2000);
+    sqlite3_stmt *statement = sqlite_get(&scene.sqlite, SQL_rooms_of_user);
+    sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_RUN, 1);
+    arena_init(&read.request.arena, 1 << 20);
+    assert_int_equal(reading_read(scene.ledger, &scene.settings, &read, 0), 0);
+    arena_fini(&read.request.arena);
+    assert_int_equal(sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_RUN, 1), 1);
+    scene_end(&scene);
 }
 
 static void a_full_sequence_goes_on_in_the_next_millisecond(void **state)
@@ -261,6 +377,9 @@ int main(void)
         WITH_FOLDER(ids_are_packed_in_order),
         WITH_FOLDER(ids_out_of_range_are_bounds),
         WITH_FOLDER(a_full_sequence_goes_on_in_the_next_millisecond),
+        WITH_FOLDER(one_in_many_rooms_costs_no_more_than_the_other),
+        WITH_FOLDER(a_page_of_rooms_costs_little_for_the_others),
+        WITH_FOLDER(the_unread_of_all_rooms_is_one_walk),
         WITH_FOLDER(heads_are_restored_by_a_roll_back),
         WITH_FOLDER(rooms_keep_their_newest),
         WITH_FOLDER(age_ends_events_but_no_head),

@@ -49,6 +49,10 @@ DELETE FROM reaction_key WHERE message = ?1
 -- name: thread_replies
 SELECT replies FROM thread WHERE root = ?1
 
+-- name: thread_waiting
+SELECT count(*) FROM event INDEXED BY event_thread
+WHERE place = ?1 AND thread_id = ?2 AND flags & ?3 = 0
+
 -- name: thread_count
 INSERT INTO thread (root, replies) VALUES (?1, ?2)
 ON CONFLICT DO UPDATE SET replies = replies + ?2

@@ -128,8 +128,12 @@ SELECT room.place, room.id, deleted, kind, room.name, topic, announce, slow_mode
                  ORDER BY event.id DESC LIMIT 1), trimmed_ordinal),
        member.user, member.role, member.joined_at_ms, member.muted_until_ms,
        member.read_id, member.read_ordinal, member.mentions, member.moved_ms, member.notify
-FROM member CROSS JOIN room ON room.place = member.room
-WHERE member.user = ?1 AND room.id > ?2 ORDER BY room.id LIMIT ?3
+FROM (SELECT room.place AS place, room.id AS id
+      FROM member CROSS JOIN room ON room.place = member.room
+      WHERE member.user = ?1 AND room.id > ?2 ORDER BY room.id LIMIT ?3) AS page
+CROSS JOIN room ON room.place = page.place
+CROSS JOIN member ON member.user = ?1 AND member.room = page.place
+ORDER BY page.id
 
 -- name: room_count_of_user
 SELECT count(*) FROM member WHERE user = ?1
@@ -395,10 +399,11 @@ SELECT count(*) FROM subscription WHERE user = ?1
 SELECT user.id FROM subscription CROSS JOIN user ON user.place = subscription.target
 WHERE subscription.user = ?1
 
--- name: acquainted
-SELECT 1 FROM member AS mine CROSS JOIN member AS theirs
-    ON theirs.user = ?2 AND theirs.room = mine.room
-WHERE mine.user = ?1 LIMIT 1
+-- name: places_of_one
+SELECT room FROM member WHERE user = ?1 AND room >= ?2 ORDER BY room
+
+-- name: places_of_other
+SELECT room FROM member WHERE user = ?1 AND room >= ?2 ORDER BY room
 
 -- name: trim_age_upto
 SELECT count(*), max(id) FROM

@@ -40,9 +40,9 @@ class Checks:
 
     # -- rooms -------------------------------------------------------------------------------
 
-    def room_shape(self, room, listed=False):
+    def room_shape(self, room):
         return {**self.realm.own_shape(self.user, room), **self.realm.marker(self.user, room),
-                **self.realm.last_message(self.user, room, listed),
+                **self.realm.last_message(self.user, room),
                 **self.realm.pair_presence(self.user, room)}
 
     def room(self, name):
@@ -51,8 +51,7 @@ class Checks:
 
     def rooms(self):
         self.ask(path("v1", "rooms"),
-                 lambda: {"rooms": [self.room_shape(room, listed=True)
-                                    for room in self.own_rooms()]})
+                 lambda: {"rooms": [self.room_shape(room) for room in self.own_rooms()]})
 
     def own_rooms(self):
         return [room for _, room in sorted(self.realm.rooms.items())
@@ -127,7 +126,7 @@ class Checks:
         presence = [{"userId": name, **self.realm.presence_of(self.realm.users[name])}
                     for name in sorted(partners)]
         got["presence"].sort(key=lambda one: one["userId"])
-        match({"rooms": [self.room_shape(room, listed=True) for room in own], **more,
+        match({"rooms": [self.room_shape(room) for room in own], **more,
                "presence": presence,
                **self.realm.sums(self.user), "asOf": self.game.journal.head},
               got, f"{self.user.name}: GET {target}")

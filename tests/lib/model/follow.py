@@ -7,7 +7,7 @@ class Life:
     user's own besides. `start`: index of the cursor's entry; None: live from now.
 
     A room that was asked for and may be read without being in it is `watched`; one that may not
-    any more, until the user is let in, is kept as False."""
+    any more is kept as False, until it may again: of `banned` ones, only by joining."""
 
     def __init__(self, realm, user, names=(), follows_all=True, session=None, start=None):
         self.realm, self.user, self.session = realm, user, session
@@ -20,6 +20,7 @@ class Life:
         self.whispers = {}         # messageId -> (whisper, certain: it has to come)
         self.markers = {}          # room -> how far its reader has told to have read
         self.watched = {}
+        self.banned = set()
         for name in names:
             self._begin(name)
         if start is not None:
@@ -32,6 +33,8 @@ class Life:
         if room and self.user.name not in room.members:
             why = self.realm.may_read(self.user, room)
         self.watched[name] = bool(room) and self._may_watch(room)
+        if room and self.user.name in room.bans:
+            self.banned.add(name)
         if why:
             self.denied.append((name, why[1]))
 
@@ -89,17 +92,22 @@ class Life:
         if room.id not in self.watched:
             return
         was_member, watched = me in entry.seers, self.watched[room.id]
+        granted = self.user.granted(room.id, "read")
         if entry.type == "room_deleted":
+            self.banned.discard(room.id)
             if was_member or watched:
-                self.denied.append((room.id, "not_found"))
-            del self.watched[room.id]
+                self._deny(room, "not_found")
+        elif entry.opens_watching or (entry.type == "room_created" and granted):
+            self.watched[room.id] = watched or room.id not in self.banned
         elif entry.ends_watching:
-            granted = self.user.granted(room.id, "read")
             if watched and not was_member and not granted:
                 self._deny(room, "not_found")
             elif was_member:
                 self.watched[room.id] = granted
+        elif entry.user == me and entry.type == "user_joined":
+            self.banned.discard(room.id)
         elif entry.user == me and entry.bans:
+            self.banned.add(room.id)
             if was_member or watched:
                 self._deny(room, "banned")
         elif entry.user == me and entry.type == "user_left" and not watched:

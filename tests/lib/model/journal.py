@@ -25,6 +25,7 @@ class Entry:
         self.spared = more.get("spared")      # (user, session)
         self.message = more.get("message")    # of what shows content
         self.bans = more.get("bans", False)   # the user may not read the room from here on
+        self.opens_watching = more.get("opens_watching", False)
         self.ends_watching = more.get("ends_watching", False)
         self.id = Cell(str, lambda text: journal.note_id(self.index, text))
         self.at = Cell(int)
@@ -78,6 +79,10 @@ class Journal:
     def head(self):
         """The id of the last entry."""
         return self.entries[-1].id
+
+    def id_at(self, index):
+        """Of an entry; what stands before the first is the beginning."""
+        return self.entries[index].id if index >= 0 else "0-0"
 
     def known_ids(self):
         return [text for text in self.index_of if text != "0-0"]

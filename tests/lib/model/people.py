@@ -139,7 +139,7 @@ class People(Talk):
         shape = self.pair_shape(room)
         for member in shape.get("members", ()):
             other = self.users[member["userId"]]
-            if self.are_acquainted(user, other):
+            if user.service or self.are_acquainted(user, other):
                 member["presence"] = self.presence_of(other)
         return shape
 

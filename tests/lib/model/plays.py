@@ -155,13 +155,12 @@ class Dice:
             return self._repeat(room, user)
         content = self._content()
         if self.likely(10):
-            content.pop("mentions", None)
             return Play("send_message", user or self.member_of(room), roomId=name,
                         messageId=self.new_name("e"), ephemeral=True, **content)
         for member, percent in (("replyTo", 10), ("threadId", 15)):
             top = self._top(room) if self.likely(90) else self._message(room)
             if self.likely(5):
-                top = f"m{self.serial + self.chance.randint(1, 9)}"  # that may come later
+                top = f"m{self.serial + self.chance.randint(1, 9)}"  # that comes later, or itself
             if top and self.likely(percent):
                 content[member] = top
         return Play("send_message", user or self.member_of(room), roomId=name,

@@ -289,7 +289,7 @@ def history_probe(game, user, names, count):
     realm, due = game.realm, []
     for room in realm.rooms.values():
         if user.name in room.members:
-            messages = realm.history(user, room, listed=True)
+            messages = realm.history(user, room)
         elif room.id in names and not realm.may_read(user, room):
             since = -1 if user.granted(room.id, "read") else room.public_since
             messages = [one for one in room.messages.values() if one.entry.index > since]

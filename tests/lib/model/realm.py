@@ -27,6 +27,7 @@ class User:
         self.choice = None         # of presence; None: none
         self.activity = None       # of the choice
         self.devices = {}          # name -> index of the entry up to which it has everything
+        self.acked = -1            # the furthest of what was acknowledged
 
     def user_data(self):
         """`userData` as a member of a dict."""
@@ -197,7 +198,7 @@ class Realm:
         self.rooms[room.id] = room
         body = {**room.shape(count=1), **more}
         room.created = self.emit("room_created", room, body, user=user.name, seers={user.name},
-                                 spared=spared)
+                                 spared=spared, opens_watching=room.kind == "public")
         body["createdAt"] = room.created.at
         if room.kind == "public":
             room.public_since = room.created.index
@@ -210,16 +211,18 @@ class Realm:
             for name, value in change.items():
                 setattr(room, names.get(name, name), value)
             room.version += 1
-            ends = before["kind"] == "public" and room.kind != "public"
-            entry = self.emit("room_updated", room, room.shape(), spared=spared,
-                              ends_watching=ends)
-            if room.kind == "public" and before["kind"] != "public":
+            was, now = before["kind"] == "public", room.kind == "public"
+            entry = self.emit("room_updated", room, {**room.shape(), **self.pair_shape(room)},
+                              spared=spared, opens_watching=now and not was,
+                              ends_watching=was and not now)
+            if entry.opens_watching:
                 room.public_since = entry.index
-        return 200, self.own_shape(user, room)
+        return 200, {**self.own_shape(user, room), **self.pair_presence(user, room)}
 
     def delete_room(self, user, roomId, spared=None):
         room = self.ranked(user, roomId, "owner")
-        self.emit("room_deleted", room, room.shape(), spared=spared, ends_watching=True)
+        self.emit("room_deleted", room, {**room.shape(), **self.pair_shape(room)},
+                  spared=spared, ends_watching=True)
         room.deleted = True
         del self.rooms[roomId]
         return 200, {"roomId": roomId}

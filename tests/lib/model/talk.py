@@ -95,8 +95,11 @@ class Talk(Realm):
         return 201, {**named, "timestamp": at}
 
     def send_message(self, user, roomId, messageId=None, spared=None, ephemeral=False, **given):
+        if messageId and messageId in (given.get("replyTo"), given.get("threadId")):
+            raise Refusal(400, "invalid_field")
         if ephemeral:
-            return self._whisper(user, roomId, "new_message", {"messageId": messageId, **given},
+            said = self._heed_blocks(user, self._content(given))
+            return self._whisper(user, roomId, "new_message", {"messageId": messageId, **said},
                                  spared)
         sent = self._content(given)
         room = self.rooms.get(roomId)
@@ -113,6 +116,7 @@ class Talk(Realm):
         message = Message(messageId, user, sent, None)
         message.entry = self.emit("new_message", room, body, spared=spared, message=message)
         message.body = dict(body)
+        message.replies = [one for one in room.messages.values() if one.thread == messageId]
         message.answer = {"id": message.entry.id, "messageId": messageId, "roomId": roomId,
                           "timestamp": message.entry.at}
         room.messages[messageId] = message
@@ -233,9 +237,11 @@ class Talk(Realm):
         index = self.journal.index_of.get(cursor)
         if index is None:
             raise Refusal(422, "cursor_ahead")
-        if device:
-            user.devices[device] = max(index, user.devices.get(device, -1))
-        return 200, {"cursor": cursor, **({"device": device} if device else {})}
+        user.acked = max(index, user.acked)
+        if not device:
+            return 200, {"cursor": self.journal.id_at(user.acked)}
+        user.devices[device] = max(index, user.devices.get(device, -1))
+        return 200, {"cursor": self.journal.id_at(user.devices[device]), "device": device}
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -262,19 +268,18 @@ class Talk(Realm):
 
     # -- what was said -----------------------------------------------------------------------
 
-    def history(self, user, room, listed=False):
-        """The messages of the room that the user may read, oldest first. `listed`: lists of rooms
-        do not look at grants."""
+    def history(self, user, room):
+        """The messages of the room that the user may read, oldest first."""
         floor = -1
-        privileged = not listed and (user.service or user.granted(room.id, "read"))
+        privileged = user.service or user.granted(room.id, "read")
         if room.kind != "public" and room.history_from == "joining" and not privileged:
             member = room.members.get(user.name)
             assert member or self.rank(user, room) < SERVICE
             floor = member.since.index - 1 if member else len(self.journal.entries)
         return [message for message in room.messages.values() if message.entry.index > floor]
 
-    def last_message(self, user, room, listed=False):
-        history = self.history(user, room, listed)
+    def last_message(self, user, room):
+        history = self.history(user, room)
         return {"lastMessage": history[-1].plain()} if history else {}
 
     @staticmethod

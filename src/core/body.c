@@ -1,7 +1,6 @@
-#include "store/body.h"
+#include "core/body.h"
 
 #include <assert.h>
-#include <jansson.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -10,8 +9,8 @@
 #define ADDED_BYTES_MAX 128
 
 /* What stands in an erased body, in order. */
-static const char *const kept_names[] = {"roomId", "messageId", "sender", "replyTo", "threadId"};
-static const char *const content_names[] = {"text", "message", "mentions"};
+static const char *const kept_names[] = {"roomId",  "messageId", "sender",
+                                         "replyTo", "threadId",  "replyCount"};
 
 /* Where the string that begins at `at` ends, behind its quote. */
 static const char *skip_string(const char *at, const char *end)
@@ -68,29 +67,6 @@ int64_t body_number(struct span body, const char *name)
     struct span value = body_member(body, name);
     uint64_t number;
     return value.data && !span_to_number(value, INT64_MAX, &number) ? (int64_t)number : 0;
-}
-
-static bool same_value(struct span a, struct span b)
-{
-    if (!a.data || !b.data)
-        return !a.data && !b.data;
-    if (span_equal(a, b))
-        return true;
-    json_t *left = json_loadb(a.data, a.len, JSON_DECODE_ANY, NULL);
-    json_t *right = json_loadb(b.data, b.len, JSON_DECODE_ANY, NULL);
-    bool same = left && right && json_equal(left, right);
-    json_decref(left);
-    json_decref(right);
-    return same;
-}
-
-bool body_same_content(struct span a, struct span b)
-{
-    for (size_t i = 0; i < array_count(content_names); i++) {
-        if (!same_value(body_member(a, content_names[i]), body_member(b, content_names[i])))
-            return false;
-    }
-    return true;
 }
 
 /* A body being written, into memory that was counted before. */

@@ -3,9 +3,9 @@
  * WHY    content is never parsed and written again, so that its numbers look as they were sent.
  * MODEL  a body is the JSON object that an event keeps, compact as we wrote it. Its content is
  *        `text`, `message`, `mentions`; the rest says whose it is and where it stands.
- * Floor: store. Pure. Texts made live in the arena. */
-#ifndef TIDINGS_STORE_BODY_H
-#define TIDINGS_STORE_BODY_H
+ * Floor: core. Pure. Texts made live in the arena. */
+#ifndef TIDINGS_CORE_BODY_H
+#define TIDINGS_CORE_BODY_H
 
 #include "base/arena.h"
 #include "base/span.h"
@@ -14,8 +14,6 @@
 struct span body_member(struct span body, const char *name);
 /* As a number that is not below 0; 0 if there is none. */
 int64_t body_number(struct span body, const char *name);
-/* Is the content of both the same, as JSON values? */
-bool body_same_content(struct span a, struct span b);
 
 /* The body of a message with other content. `content` has roomId, messageId and the content,
  * nothing else; the rest is of the `old` one. ERR_MEMORY. */
