@@ -123,7 +123,7 @@ bool hub_settle(struct hub *hub);
 struct hub *hub_free(struct hub *hub);
 
 /* What was committed, from the journal's follower: hands on what the hub wants of it. The frames
- * are borrowed for the call. */
+ * are borrowed for the call; none at all: some were lost. */
 void hub_news(struct hub *hub, struct frame *const *frames, int count);
 
 #define SESSION_NAME_BYTES 33

@@ -42,6 +42,8 @@ struct redis_work {
     int end;            /* of an append: behind the last that is done in it; 0: all */
     int events;         /* that its commands have made or rewritten in a run */
     int tries;
+    struct event_id last; /* of an append: the last event that it has made so far */
+    bool erases;        /* of an append: content that the follower is to let go of */
     bool stopped;       /* of an append that is ordered: one was refused */
     bool stale;         /* what the node remembers was not enough: everything is read anew */
 };
@@ -60,6 +62,9 @@ struct redis_shard {
     int batches;          /* sent and not answered yet */
     struct list unknown;  /* batches whose outcome is not known, to be sent again */
     struct list starved;  /* batches that wait for place numbers */
+    struct list untold;   /* appends that are done, in the order of `last`, until the follower was
+                             told: see redis_committing_told */
+    struct event_id told; /* up to here it was */
 };
 
 struct redis_journal {
@@ -105,6 +110,9 @@ void redis_committing_serve(struct redis_shard *shard);
 /* The shard is begun again: what became of batches is asked by sending them again, and those that
  * waited for place numbers go on. */
 void redis_committing_repeat(struct redis_shard *shard);
+/* The follower was told of what was committed up to `upto`. What takes content out of messages is
+ * answered only then, so that this node gives none of it out after the answer. */
+void redis_committing_told(struct redis_shard *shard, struct event_id upto);
 /* Ends those whose time has passed. */
 void redis_committing_sweep(struct redis_shard *shard, int64_t now_ms);
 

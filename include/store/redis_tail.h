@@ -22,6 +22,9 @@ struct redis_tail_spec {
     struct redis_host host;
     journal_follower follower;   /* may be NULL */
     void *context;
+    /* The follower was told of the shard's entries up to that one. */
+    void (*on_told)(void *owner, int shard, struct event_id upto);
+    void *owner;
 };
 
 /* NULL: out of memory. */

@@ -50,7 +50,7 @@ static void read_lost(struct letter *letter)
 {
     struct desk *desk = container_of(letter, struct desk, lost);
     atomic_store(&desk->lost_posted, false);
-    log_line(LOG_ERROR, "no memory for news: readers are sent back to their cursors", NULL);
+    log_line(LOG_ERROR, "news were lost: readers are sent back to their cursors", NULL);
     hall_lost(desk->hall);
 }
 
@@ -80,6 +80,13 @@ static void post_news(struct desk *desk, struct frame *const *frames, int count)
     worker_post(desk->worker, &news->letter);
 }
 
+static void tell_lost(struct app *app)
+{
+    int workers = server_worker_count(app->server);
+    for (int i = 0; i < workers; i++)
+        post_lost(app->desks[i]);
+}
+
 static void tell_workers(struct app *app, struct frame *const *frames, int count)
 {
     int workers = server_worker_count(app->server);
@@ -91,7 +98,10 @@ static void tell_workers(struct app *app, struct frame *const *frames, int count
 static void on_news(void *context, struct frame *const *frames, int count)
 {
     struct app *app = context;
-    tell_workers(app, frames, count);
+    if (count > 0)
+        tell_workers(app, frames, count);
+    else
+        tell_lost(app);
     hub_news(app->hub, frames, count);
 }
 

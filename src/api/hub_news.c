@@ -61,6 +61,8 @@ void hub_news(struct hub *hub, struct frame *const *frames, int count)
 {
     bool messages = atomic_load_explicit(&hub->messages_wanted, memory_order_relaxed) > 0;
     int wanted = 0;
+    if (count == 0)
+        hub_news_lost(hub);
     for (int i = 0; i < count; i++)
         wanted += is_wanted(frames[i], messages);
     if (wanted == 0)

@@ -286,6 +286,12 @@ static void on_work_down(void *context, struct redis_link *link)
         journal->shards[i].state = REDIS_SHARD_UNUSED;
 }
 
+static void on_told(void *context, int shard, struct event_id upto)
+{
+    struct redis_journal *journal = context;
+    redis_committing_told(&journal->shards[shard], upto);
+}
+
 /* -- the thread ----------------------------------------------------------------------------- */
 
 static void *run(void *context)
@@ -314,6 +320,8 @@ static int open_links(struct redis_journal *journal)
         .host = journal->url.hosts[0],
         .follower = journal->follower,
         .context = journal->context,
+        .on_told = on_told,
+        .owner = journal,
     };
     journal->work = redis_link_new(&work);
     journal->tail = redis_tail_new(&tail);
@@ -382,6 +390,7 @@ static void init_shards(struct redis_journal *journal)
         list_init(&shard->fresh);
         list_init(&shard->unknown);
         list_init(&shard->starved);
+        list_init(&shard->untold);
     }
 }
 

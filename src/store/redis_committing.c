@@ -7,294 +7,16 @@
  *
  * A batch whose answer does not come is sent again under the same name when the link is back:
  * Redis remembers what it did with it. */
-#include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/deadline.h"
 #include "base/err.h"
 #include "base/metric.h"
-#include "store/redis_journal.h"
-#include "store/request.h"
-
-#define BATCH_NAME_BYTES 48
-
-/* A command that was run, of the batch's works[work]. */
-struct ran {
-    int work, command;
-    int result; /* of the commit; -1: it writes nothing */
-};
-
-struct batch {
-    struct link member; /* of shard->unknown */
-    struct redis_shard *shard;
-    struct redis_view *view;
-    bool guessed, sent;
-    bool starves; /* the node has no place numbers left */
-    int rounds;
-    int events;          /* that its commands make or rewrite */
-    int64_t now_ms;      /* of all its runs, since they must ask for the same */
-    int64_t until_ms;    /* clock_now_ms(): the latest that any of its works can wait */
-    int64_t deadline_ms; /* the same by the clock of Redis */
-    int64_t sent_us;
-    char name[BATCH_NAME_BYTES];
-    struct redis_work *works[REDIS_BATCH_COMMANDS_MAX];
-    int ends[REDIS_BATCH_COMMANDS_MAX]; /* the first command of each that was not run */
-    int work_count;
-    struct redis_given given; /* places that its runs give out */
-    struct ran *ran; /* owned */
-    int ran_count, ran_size;
-};
-
-/* -- works ---------------------------------------------------------------------------------- */
-
-static struct journal_append *append_of(const struct redis_work *work)
-{
-    assert(work->request->kind == REDIS_ASK_APPEND);
-    return container_of(work->request, struct journal_append, request);
-}
-
-/* How many it has, or as many of them as one append may do (see journal_append). */
-static int command_count(const struct redis_work *work)
-{
-    if (work->request->kind != REDIS_ASK_APPEND)
-        return 1;
-    return work->end ? work->end : append_of(work)->count;
-}
-
-static void finish(struct redis_work *work, int err)
-{
-    if (work->request->kind == REDIS_ASK_APPEND)
-        append_of(work)->done = command_count(work);
-    redis_work_finish(work->shard->journal, work, err);
-}
-
-/* Posts alone are worth guessing: they find the same facts again and again. */
-static bool may_guess(const struct redis_work *work)
-{
-    if (work->stale || work->request->kind != REDIS_ASK_APPEND)
-        return false;
-    const struct journal_append *append = append_of(work);
-    for (int i = work->next; i < command_count(work); i++) {
-        enum command_kind kind = append->commands[i].kind;
-        if (kind != COMMAND_SEND_MESSAGE && kind != COMMAND_CUSTOM_EVENT)
-            return false;
-    }
-    return true;
-}
-
-/* To where what is not done yet is run next. */
-static void put_back(struct redis_work *work)
-{
-    list_append(may_guess(work) ? &work->shard->guessed : &work->shard->fresh, &work->member);
-}
-
-/* -- batches -------------------------------------------------------------------------------- */
-
-static void batch_free(struct batch *batch)
-{
-    link_remove(&batch->member);
-    redis_view_free(batch->view);
-    free(batch->given.items);
-    free(batch->ran);
-    free(batch);
-}
-
-static struct batch *batch_new(struct redis_shard *shard, bool guessed)
-{
-    struct redis_journal *journal = shard->journal;
-    struct batch *batch = calloc(1, sizeof(*batch));
-    if (batch)
-        batch->view = redis_view_new(shard->number, guessed ? journal->cache : NULL);
-    if (!batch || !batch->view) {
-        free(batch);
-        return NULL;
-    }
-    redis_view_know_new(batch->view, &batch->given);
-    batch->shard = shard;
-    batch->now_ms = redis_now_ms(journal);
-    batch->guessed = guessed;
-    snprintf(batch->name, sizeof(batch->name), "%016llx-%llu", (unsigned long long)journal->boot,
-             (unsigned long long)++journal->batch_last);
-    return batch;
-}
-
-static void batch_fill(struct batch *batch, struct list *list)
-{
-    int commands = 0;
-    struct link *member;
-    while ((member = list_first(list)) && batch->work_count < REDIS_BATCH_COMMANDS_MAX) {
-        struct redis_work *work = container_of(member, struct redis_work, member);
-        int more = command_count(work) - work->next;
-        if (commands > 0 && commands + more > REDIS_BATCH_COMMANDS_MAX)
-            break;
-        commands += more;
-        link_remove(member);
-        batch->works[batch->work_count++] = work;
-        if (work->until_ms > batch->until_ms)
-            batch->until_ms = work->until_ms;
-    }
-}
-
-/* Ends with `err`, all of it. */
-static void batch_fail(struct batch *batch, int err)
-{
-    for (int i = 0; i < batch->work_count; i++)
-        finish(batch->works[i], err);
-    batch_free(batch);
-}
-
-static int note_ran(struct batch *batch, int work, int command, int result)
-{
-    if (batch->ran_count == batch->ran_size) {
-        int size = batch->ran_size ? 2 * batch->ran_size : REDIS_BATCH_COMMANDS_MAX;
-        struct ran *grown = realloc(batch->ran, (size_t)size * sizeof(*grown));
-        if (!grown)
-            return ERR_MEMORY;
-        batch->ran = grown;
-        batch->ran_size = size;
-    }
-    batch->ran[batch->ran_count++] = (struct ran){work, command, result};
-    return 0;
-}
-
-/* -- running -------------------------------------------------------------------------------- */
-
-static int carry_out(struct batch *batch, struct redis_work *work, int command, int64_t now_ms)
-{
-    struct apply *apply = &batch->shard->journal->apply;
-    int err;
-    if (work->request->kind == REDIS_ASK_DEVICE)
-        err =
-            apply_device(apply, container_of(work->request, struct journal_open, request), now_ms);
-    else
-        err = apply_command(apply, &append_of(work)->commands[command], now_ms,
-                            &work->request->arena);
-    work->events += apply_events(apply);
-    batch->events += apply_events(apply);
-    apply_forget(apply); /* frames are made by those who tail */
-    return err;
-}
-
-/* What was found by guessing counts only when the commit checks it. */
-static bool is_mere_guess(const struct batch *batch, const struct redis_work *work, int command)
-{
-    if (!batch->guessed)
-        return false;
-    const struct outcome *outcome = &append_of(work)->commands[command].outcome;
-    return outcome->err || outcome->repeated;
-}
-
-/* Runs what is left of a work. ERR_NOT_FETCHED: asks were added to the view; what comes behind is
- * run all the same, so that all that it needs is asked for at once. */
-static int run_work(struct batch *batch, int at, int64_t now_ms)
-{
-    struct redis_work *work = batch->works[at];
-    int count = command_count(work), first = work->next, missed = 0;
-    bool stopped = work->stopped, writes = false;
-    work->events = 0;
-    for (batch->ends[at] = first; batch->ends[at] < count; batch->ends[at]++) {
-        int command = batch->ends[at];
-        if (!stopped && command > 0 && work->events >= APPEND_EVENTS_MAX) {
-            work->end = command;
-            return missed;
-        }
-        if (stopped) {
-            append_of(work)->commands[command].outcome = (struct outcome){.err = ERR_AGAIN};
-            continue;
-        }
-        redis_view_begin_command(batch->view);
-        int err = writes ? redis_view_follow_on(batch->view) : 0;
-        if (!err)
-            err = carry_out(batch, work, command, now_ms);
-        if (!err && is_mere_guess(batch, work, command)) {
-            redis_view_abandon_command(batch->view);
-            work->stale |= !missed;
-            return missed;
-        }
-        if (err) {
-            redis_view_abandon_command(batch->view);
-            if (!ledger_put_off(err, &missed))
-                continue;
-            return err;
-        }
-        int result = redis_view_end_command(batch->view);
-        writes |= result >= 0;
-        err = note_ran(batch, at, command, result);
-        if (err)
-            return err;
-        stopped = work->request->kind == REDIS_ASK_APPEND && append_of(work)->ordered &&
-                  append_of(work)->commands[command].outcome.err;
-    }
-    return missed;
-}
-
-static void drop_work(struct batch *batch, int at)
-{
-    for (int i = at + 1; i < batch->work_count; i++)
-        batch->works[i - 1] = batch->works[i];
-    batch->work_count--;
-}
-
-/* Those from `at` on come later. */
-static void cut_off(struct batch *batch, int at)
-{
-    for (int i = at; i < batch->work_count; i++)
-        put_back(batch->works[i]);
-    batch->work_count = at;
-}
-
-/* One that fails for itself goes home, and the others are run without it. Returns whether all
- * were run; `*ret_failed`: start over. */
-static bool run_works(struct batch *batch, struct redis_ledger *ledger, bool *ret_failed)
-{
-    bool whole = true;
-    for (int i = 0; i < batch->work_count; i++) {
-        int err = run_work(batch, i, ledger->now_ms);
-        if (whole && !err && batch->events >= APPEND_EVENTS_MAX)
-            cut_off(batch, i + 1);
-        if (err == ERR_NOT_FETCHED) {
-            whole = false;
-        } else if (err == ERR_AGAIN && whole) {
-            /* It reads what an earlier command of the batch has written. */
-            cut_off(batch, batch->ends[i] > batch->works[i]->next ? i + 1 : i);
-        } else if (err && err != ERR_AGAIN) {
-            struct redis_work *work = batch->works[i];
-            drop_work(batch, i);
-            finish(work, err);
-            *ret_failed = true;
-            return false;
-        }
-    }
-    return whole;
-}
-
-/* Returns whether the view has all that was needed. */
-static bool run(struct batch *batch)
-{
-    struct redis_shard *shard = batch->shard;
-    struct redis_journal *journal = shard->journal;
-    struct redis_ledger ledger;
-    bool whole, failed;
-    do {
-        failed = false;
-        batch->ran_count = batch->given.at = batch->events = 0;
-        redis_view_restart(batch->view);
-        redis_ledger_init(&ledger, batch->view, journal->settings, &shard->places);
-        ledger.given = &batch->given;
-        ledger.now_ms = batch->now_ms;
-        journal->apply.ledger = &ledger.ledger;
-        whole = run_works(batch, &ledger, &failed);
-        journal->apply.ledger = NULL;
-        batch->starves = ledger.out_of_places;
-        redis_ledger_fini(&ledger);
-    } while (failed);
-    return whole;
-}
+#include "store/redis_batch.h"
 
 /* -- answers -------------------------------------------------------------------------------- */
 
-static void settle_outcome(const struct batch *batch, struct outcome *outcome,
+static void settle_outcome(const struct redis_batch *batch, struct outcome *outcome,
                            const struct redis_result *result)
 {
     outcome->id = redis_view_real_id(batch->view, outcome->id);
@@ -305,9 +27,43 @@ static void settle_outcome(const struct batch *batch, struct outcome *outcome,
         outcome->members = result->members;
 }
 
+static bool erases(const struct command *command)
+{
+    return command->kind == COMMAND_DELETE_MESSAGE ||
+           (command->kind == COMMAND_BAN && command->ban.delete_messages);
+}
+
+static void note_events(struct redis_work *work, const struct command *command)
+{
+    if (event_id_is_none(command->outcome.id) || command->outcome.repeated)
+        return;
+    work->last = command->outcome.head;
+    work->erases |= erases(command);
+}
+
+static void end_when_told(struct redis_work *work)
+{
+    if (work->erases && event_id_compare(work->last, work->shard->told) > 0)
+        list_append(&work->shard->untold, &work->member);
+    else
+        redis_work_end(work, 0);
+}
+
+void redis_committing_told(struct redis_shard *shard, struct event_id upto)
+{
+    struct link *member;
+    shard->told = upto;
+    while ((member = list_first(&shard->untold))) {
+        struct redis_work *work = container_of(member, struct redis_work, member);
+        if (event_id_compare(work->last, upto) > 0)
+            return;
+        redis_work_end(work, 0);
+    }
+}
+
 /* The works whose commands are all done go home, the others are run again from the first that is
  * not. */
-static void batch_settle(struct batch *batch, const struct redis_result *results)
+static void batch_settle(struct redis_batch *batch, const struct redis_result *results)
 {
     int failed_from[REDIS_BATCH_COMMANDS_MAX];
     bool any_failed = false;
@@ -316,18 +72,19 @@ static void batch_settle(struct batch *batch, const struct redis_result *results
     for (int i = 0; i < redis_view_command_count(batch->view); i++)
         any_failed |= !results[i].done;
     for (int i = batch->ran_count - 1; i >= 0; i--) {
-        const struct ran *ran = &batch->ran[i];
+        const struct redis_ran *ran = &batch->ran[i];
         if (ran->result < 0 ? any_failed : !results[ran->result].done)
             failed_from[ran->work] = ran->command;
     }
     for (int i = 0; i < batch->ran_count; i++) {
-        const struct ran *ran = &batch->ran[i];
+        const struct redis_ran *ran = &batch->ran[i];
         struct redis_work *work = batch->works[ran->work];
         if (ran->command >= failed_from[ran->work] || work->request->kind != REDIS_ASK_APPEND)
             continue;
-        struct outcome *outcome = &append_of(work)->commands[ran->command].outcome;
+        struct outcome *outcome = &redis_append_of(work)->commands[ran->command].outcome;
         settle_outcome(batch, outcome, ran->result < 0 ? NULL : &results[ran->result]);
-        work->stopped |= append_of(work)->ordered && outcome->err;
+        note_events(work, &redis_append_of(work)->commands[ran->command]);
+        work->stopped |= redis_append_of(work)->ordered && outcome->err;
     }
     for (int i = 0; i < batch->work_count; i++) {
         struct redis_work *work = batch->works[i];
@@ -335,21 +92,21 @@ static void batch_settle(struct batch *batch, const struct redis_result *results
         if (failed_from[i] == work->next)
             work->tries++;
         work->next = failed_from[i];
-        if (work->next == command_count(work))
-            finish(work, 0);
+        if (work->next == redis_command_count(work))
+            end_when_told(work);
         else if (work->tries > REDIS_TRIES_MAX)
-            finish(work, ERR_BUSY);
+            redis_work_end(work, ERR_BUSY);
         else
-            put_back(work);
+            redis_work_put_back(work);
     }
-    batch_free(batch);
+    redis_batch_free(batch);
 }
 
-static void batch_send(struct batch *batch);
-static void batch_step(struct batch *batch);
+static void batch_send(struct redis_batch *batch);
+static void batch_step(struct redis_batch *batch);
 
 /* The outcome is not known. */
-static void batch_wait(struct batch *batch)
+static void batch_wait(struct redis_batch *batch)
 {
     if (!batch->member.next)
         list_append(&batch->shard->unknown, &batch->member);
@@ -357,13 +114,13 @@ static void batch_wait(struct batch *batch)
 
 static void on_committed(void *context, int err, const struct redisReply *reply)
 {
-    struct batch *batch = context;
+    struct redis_batch *batch = context;
     struct redis_shard *shard = batch->shard;
     struct redis_result *results = NULL;
     int64_t redis_ms = 0;
     shard->batches--;
     if (err == ERR_CLOSED) {
-        batch_fail(batch, ERR_UNAVAILABLE);
+        redis_batch_fail(batch, ERR_UNAVAILABLE);
         return;
     }
     if (!err) {
@@ -381,13 +138,13 @@ static void on_committed(void *context, int err, const struct redisReply *reply)
             shard->state = REDIS_SHARD_UNUSED;
         batch_wait(batch);
     } else {
-        batch_fail(batch, err == ERR_AGAIN ? ERR_UNAVAILABLE : err);
+        redis_batch_fail(batch, err == ERR_AGAIN ? ERR_UNAVAILABLE : err);
     }
     free(results);
     redis_shard_serve(shard);
 }
 
-static void batch_send(struct batch *batch)
+static void batch_send(struct redis_batch *batch)
 {
     struct redis_shard *shard = batch->shard;
     struct redis_journal *journal = shard->journal;
@@ -410,14 +167,14 @@ static void batch_send(struct batch *batch)
 
 static void on_fetched(void *context, int err, const struct redisReply *reply)
 {
-    struct batch *batch = context;
+    struct redis_batch *batch = context;
     struct redis_shard *shard = batch->shard;
     int64_t redis_ms = 0;
     shard->batches--;
     if (!err)
         err = redis_view_read_fetch(batch->view, reply, &redis_ms);
     if (err) {
-        batch_fail(batch, err == ERR_CLOSED ? ERR_UNAVAILABLE : err);
+        redis_batch_fail(batch, err == ERR_CLOSED ? ERR_UNAVAILABLE : err);
         return;
     }
     redis_note_clock(shard->journal, redis_ms);
@@ -425,7 +182,7 @@ static void on_fetched(void *context, int err, const struct redisReply *reply)
     redis_shard_serve(shard);
 }
 
-static int batch_fetch(struct batch *batch)
+static int batch_fetch(struct redis_batch *batch)
 {
     struct redis_shard *shard = batch->shard;
     struct redis_call call;
@@ -443,18 +200,18 @@ static int batch_fetch(struct batch *batch)
     return err;
 }
 
-static void batch_step(struct batch *batch)
+static void batch_step(struct redis_batch *batch)
 {
-    bool whole = run(batch);
+    bool whole = redis_batch_run(batch);
     if (batch->work_count == 0) {
-        batch_free(batch);
+        redis_batch_free(batch);
     } else if (batch->starves) {
         list_append(&batch->shard->starved, &batch->member);
         batch->shard->state = REDIS_SHARD_UNUSED;
     } else if (!whole) {
         int err = batch_fetch(batch);
         if (err)
-            batch_fail(batch, err);
+            redis_batch_fail(batch, err);
     } else if (redis_view_command_count(batch->view) == 0) {
         batch_settle(batch, NULL);
     } else {
@@ -474,10 +231,10 @@ static bool may_serve(const struct redis_shard *shard, const struct list *list)
 static bool serve_list(struct redis_shard *shard, struct list *list, bool guessed)
 {
     while (may_serve(shard, list)) {
-        struct batch *batch = batch_new(shard, guessed);
+        struct redis_batch *batch = redis_batch_new(shard, guessed);
         if (!batch)
             return false;
-        batch_fill(batch, list);
+        redis_batch_fill(batch, list);
         batch_step(batch);
     }
     return true;
@@ -494,7 +251,7 @@ void redis_committing_serve(struct redis_shard *shard)
 
 void redis_committing_start(struct redis_work *work)
 {
-    put_back(work);
+    redis_work_put_back(work);
 }
 
 void redis_committing_repeat(struct redis_shard *shard)
@@ -506,13 +263,13 @@ void redis_committing_repeat(struct redis_shard *shard)
         list_append(&again, member);
     while ((member = list_first(&again))) {
         link_remove(member);
-        batch_send(container_of(member, struct batch, member));
+        batch_send(container_of(member, struct redis_batch, member));
     }
     while ((member = list_first(&shard->starved)))
         list_append(&again, member);
     while ((member = list_first(&again))) {
         link_remove(member);
-        batch_step(container_of(member, struct batch, member));
+        batch_step(container_of(member, struct redis_batch, member));
     }
 }
 
@@ -520,15 +277,23 @@ static void sweep(struct list *list, int64_t now_ms)
 {
     struct link *member = list_first(list);
     while (member) {
-        struct batch *batch = container_of(member, struct batch, member);
+        struct redis_batch *batch = container_of(member, struct redis_batch, member);
         member = list_next(list, member);
         if (batch->until_ms <= now_ms)
-            batch_fail(batch, ERR_UNAVAILABLE);
+            redis_batch_fail(batch, ERR_UNAVAILABLE);
     }
 }
 
 void redis_committing_sweep(struct redis_shard *shard, int64_t now_ms)
 {
+    struct link *member = list_first(&shard->untold);
     sweep(&shard->unknown, now_ms);
     sweep(&shard->starved, now_ms);
+    /* Done they are, though the tail hangs. */
+    while (member) {
+        struct redis_work *work = container_of(member, struct redis_work, member);
+        member = list_next(&shard->untold, member);
+        if (work->until_ms <= now_ms)
+            redis_work_end(work, 0);
+    }
 }

@@ -210,6 +210,10 @@ static size_t take_streams(struct redis_tail *tail, const redisReply *reply)
         }
     }
     tell(tail);
+    for (int i = 0; i < REDIS_SHARDS && count > 0; i++) {
+        if (tail->shards[i].used)
+            tail->spec.on_told(tail->spec.owner, i, tail->shards[i].last);
+    }
     return count;
 }
 
