@@ -4,16 +4,25 @@
  *        unknown, never that nothing was done.
  * MODEL  on an event loop, and only on its thread:
  *
- *          DOWN -> connecting -> greeting (AUTH, SELECT, HELLO of ours: run_id, ROLE, clock;
- *                                          scripts are loaded) -> UP
- *          UP -> DOWN on an error, on an answer that is late, on a server that is no master
- *          DOWN: tries again after a pause with jitter, 50 ms at first, doubling to 2 s
+ *          DOWN -> connecting -> greeting (AUTH, SELECT, run_id, ROLE, clock; scripts are loaded)
+ *               -> UP
+ *          UP -> DOWN on an error, on a server that hangs, on one that is no master
+ *          DOWN: tries again after a pause with jitter, 50 ms at first, doubling to 2 s; from the
+ *          beginning when it was up for 2 s
  *
- *        Every call has a time limit of its own; when one passes, the link is cut, since answers
- *        come in order. All calls under way then end with ERR_UNAVAILABLE, outcome unknown.
- *        A link that is UP asks ROLE once a second and ends itself when the server is no master
- *        any more; a link that only reads (a tail) does so too, by a link beside it.
- * BOUNDS `REDIS_CALLS_MAX` calls under way: ERR_BUSY.
+ *        Every call has a time limit of its own; when it passes, the call ends with
+ *        ERR_UNAVAILABLE, outcome unknown, and its answer is dropped. When nothing at all came
+ *        since it was sent, and that is 1 s ago, the server hangs, and the link is cut.
+ *        A link that goes down first says so by on_down; then all calls under way end with
+ *        ERR_UNAVAILABLE.
+ *        A link that wants a master asks ROLE once a second, with 1 s for the answer, and so
+ *        finds a server that is none any more, or hangs, with no calls under way. One that does
+ *        not finds nothing out while nothing is asked.
+ *        Everything may be called from within an answer, on_up and on_down, redis_link_free too.
+ * BOUNDS `REDIS_CALLS_MAX` calls under way, those included whose limit passed: ERR_BUSY.
+ *        A name of a host is resolved on the loop's thread, which waits for it as long as the
+ *        resolver does.
+ *        The process ignores SIGPIPE.
  * Floor: store. The loop's thread. */
 #ifndef TIDINGS_STORE_REDIS_LINK_H
 #define TIDINGS_STORE_REDIS_LINK_H
@@ -70,14 +79,16 @@ struct redis_link_spec {
     bool wants_master;               /* else any role will do */
     int64_t connect_ms;              /* limit of connecting and of greeting */
     void (*on_up)(void *context, struct redis_link *link);
-    /* Not called for a first attempt that fails before on_up, but for `why` in redis_link_why. */
+    /* Once after each on_up, unless the link is freed first. Attempts that fail are not told, but
+     * by redis_link_why and in the log. */
     void (*on_down)(void *context, struct redis_link *link);
     void *context;
 };
 
 /* Begins to connect. NULL: out of memory. */
 struct redis_link *redis_link_new(const struct redis_link_spec *spec);
-/* Calls under way end with ERR_CLOSED, from within. */
+/* Calls under way end with ERR_CLOSED, from within; on_down is not called. From within one of its
+ * functions too: of a link that goes down, the calls that were not told yet end so. */
 struct redis_link *redis_link_free(struct redis_link *link);
 bool redis_link_is_up(const struct redis_link *link);
 /* Of the server that it is or was last up with. */
@@ -90,7 +101,8 @@ int64_t redis_link_client_id(const struct redis_link *link);
 const char *redis_link_why(const struct redis_link *link);
 /* From now on with that server: cuts the link if it is another one. */
 void redis_link_move(struct redis_link *link, const struct redis_host *host);
-/* Cuts it now, and connects anew: when an answer shows that the server is of no use. */
+/* Cuts it now, and connects anew: when an answer shows that the server is of no use. `why` is
+ * copied, and logged. */
 void redis_link_cut(struct redis_link *link, const char *why);
 
 /* `reply` is borrowed, NULL when `err` is not 0:
@@ -105,8 +117,8 @@ MUST_CHECK int redis_link_ask(struct redis_link *link, int argc, const char **ar
                               const size_t *lens, int64_t limit_ms, redis_answer answer,
                               void *context);
 /* EVALSHA of a script, whose argv begins with the number of keys. When the server does not know
- * it, it is loaded and asked again, before anything that was asked later on this link could
- * overtake it only if the caller waits for the answer. */
+ * it, it is loaded and asked again, behind what was asked meanwhile: for an order between two
+ * runs, wait for the first one's answer. When it is not known again, that comes as the reply. */
 MUST_CHECK int redis_link_run(struct redis_link *link, enum redis_script script, int argc,
                               const char **argv, const size_t *lens, int64_t limit_ms,
                               redis_answer answer, void *context);
