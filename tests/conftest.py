@@ -6,4 +6,6 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "sqlite: about the file; left out with "
+                                       "TIDINGS_JOURNAL=redis")
     config.addinivalue_line("markers", "slow: left out by `tests/run quick`")

@@ -118,7 +118,7 @@ def finished(folder, name):
         walk.run()
     finally:
         walk.stop()
-        server.stop()
+        server.end()
     return walk
 
 

@@ -57,7 +57,7 @@ def server(tmp_path_factory):
     node.install(HERE)
     made = Server(tmp_path_factory.mktemp("server"), {"sse.retry": "20ms"}).start()
     yield made
-    made.stop()
+    made.end()
 
 
 @pytest.fixture(scope="module")

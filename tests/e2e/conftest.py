@@ -8,7 +8,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lib.server import Server  # noqa: E402
+from lib.redis import Redis  # noqa: E402
+from lib.server import Server, over_redis  # noqa: E402
 
 # The files that take longest, longest first: where several processes share the files out, none is
 # left with one of these at the end.
@@ -20,6 +21,24 @@ counter = itertools.count(1)
 def pytest_collection_modifyitems(items):
     ranks = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path.stem, len(LONGEST)))
+    skip = pytest.mark.skip(reason="about the journal's SQLite file")
+    for item in items:
+        if over_redis() and item.get_closest_marker("sqlite"):
+            item.add_marker(skip)
+
+
+@pytest.fixture
+def redis():
+    """redis("--appendonly", "yes") starts one; all are ended with the test."""
+    started = []
+
+    def starter(*options):
+        started.append(Redis(*options))
+        return started[-1].start()
+
+    yield starter
+    for made in started:
+        made.end()
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +48,7 @@ def server(tmp_path_factory, request):
                   load=getattr(request.module, "LOAD", False))
     made.start()
     yield made
-    made.stop()
+    made.end()
 
 
 @pytest.fixture
@@ -49,7 +68,7 @@ def start(tmp_path, request):
     faults = []
     for made in started:
         try:
-            made.stop()
+            made.end()
         except AssertionError as fault:
             faults.append(str(fault))
     assert not faults, "\n".join(faults)

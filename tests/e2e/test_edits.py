@@ -284,6 +284,7 @@ def post_and_delete(chance, user, name, rounds):
     return gone, kept
 
 
+@pytest.mark.sqlite
 def test_nothing_is_left_in_the_file_after_a_clean_stop(start, seed):
     server = start()
     owner = server.user("owner")
@@ -296,6 +297,7 @@ def test_nothing_is_left_in_the_file_after_a_clean_stop(start, seed):
     assert len({text for _, text in left(server, kept)}) == len(kept)
 
 
+@pytest.mark.sqlite
 def test_nothing_is_left_after_the_next_checkpoint(start, seed):
     server = start()
     owner = server.user("owner")

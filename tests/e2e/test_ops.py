@@ -186,6 +186,7 @@ def test_the_token_command(server):
                f"--set=auth.secret={tokens.SECRET}").returncode != 0
 
 
+@pytest.mark.sqlite
 def test_a_second_process_on_one_journal_is_refused(start):
     server = start()
     done = run(server, *server.arguments())

@@ -85,7 +85,7 @@ def burst(server, user, room, begin, first):
             if number % KINDS == 0 and head.startswith(b"HTTP/1.1 201")}
 
 
-@pytest.mark.parametrize("journal", ["sqlite", "memory"])
+@pytest.mark.parametrize("journal", ["kept", "memory"])
 def test_a_second_signal_leaves_nothing_behind(start, names, seed, journal):
     more = {"journal__url": "memory:"} if journal == "memory" else {}
     server = start(drain__notice="60s", drain__spread="60s", limits__sessions=0, **more)
@@ -97,7 +97,7 @@ def test_a_second_signal_leaves_nothing_behind(start, names, seed, journal):
         acknowledged = burst(server, alice, room, begin, seed.randrange(1 << 20))
         server.finish()
         server.start()
-        if journal == "sqlite":
+        if journal == "kept":
             page = alice.get(path("v1", "rooms", room, "messages", limit=100)).expect(200).json
             assert acknowledged <= {message["id"] for message in page["messages"]}
             alice.close()

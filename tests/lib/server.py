@@ -2,6 +2,8 @@
 
 TIDINGSD       the binary (a build with sanitizers, usually)
 TIDINGSD_LOAD  the binary for tests under load; default: the same
+TIDINGS_JOURNAL  what servers keep their journal in that are not told: `sqlite` (the default), or
+               `redis`, each in a redis-server of its own
 """
 import os
 import re
@@ -15,6 +17,7 @@ from . import ports, tokens
 from .http import Connection, path
 from .poll import Poller
 from .process import die_with_parent
+from .redis import Redis
 from .sse import Stream
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +33,12 @@ def binary(load=False):
     return given or str(ROOT / "build" / "tidingsd")
 
 
+def over_redis():
+    journal = os.environ.get("TIDINGS_JOURNAL", "sqlite")
+    assert journal in ("sqlite", "redis"), f"TIDINGS_JOURNAL={journal}"
+    return journal == "redis"
+
+
 def environment():
     """Ours without what would configure the server; leaks are errors."""
     clean = {name: value for name, value in os.environ.items()
@@ -40,16 +49,22 @@ def environment():
 
 
 class Server:
-    """`options` are `--set` pairs; a value of None leaves a default of ours out."""
+    """`options` are `--set` pairs; a value of None leaves a default of ours out.
+
+    With a redis-server of its own, that keeps its data from one life to the next; end() ends both.
+    """
 
     def __init__(self, folder, options=None, load=False, files=None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.binary = binary(load)
         self.options = {"server.listen": "127.0.0.1:0", "server.workers": 2,
-                        "journal.url": f"sqlite:{self.folder}/journal.db",
-                        "auth.secret": tokens.SECRET, **QUICK_STOP, **NO_LIMITS}
+                        "journal.url": None, "auth.secret": tokens.SECRET, **QUICK_STOP,
+                        **NO_LIMITS}
         self.options.update(options or {})
+        self.redis = None        # of its own
+        if self.options["journal.url"] is None:
+            self.options["journal.url"] = self._own_journal()
         self.files = files       # ulimit -n
         self.process = None
         self.addresses = []      # (host, port) of each listener
@@ -57,12 +72,21 @@ class Server:
         self.secure = False
         self.lives = 0
 
+    def _own_journal(self):
+        if not over_redis():
+            return f"sqlite:{self.folder}/journal.db"
+        disk = self.options.get("journal.durability") == "disk"
+        self.redis = Redis(*(("--appendonly", "yes", "--appendfsync", "always") if disk else ()))
+        return self.redis.url
+
     def arguments(self):
         return [f"--set={key}={value}" for key, value in self.options.items()
                 if value is not None]
 
     def start(self):
         self.lives += 1
+        if self.redis and not self.redis.process:
+            self.redis.start()
         self.errors = self.folder / f"stderr-{self.lives}"
         command = [self.binary, *self.arguments()]
         if self.files:
@@ -135,6 +159,14 @@ class Server:
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
         self.finish()
+
+    def end(self):
+        """Stops, and leaves nothing that was kept elsewhere than in its folder."""
+        try:
+            self.stop()
+        finally:
+            if self.redis:
+                self.redis.end()
 
     def finish(self):
         """Waits for the end that was asked for, and checks it."""
