@@ -47,6 +47,9 @@ MUST_CHECK int redis_sync_read(struct redis_sync *sync, redis_sync_run run, void
  * nothing is written. */
 MUST_CHECK int redis_sync_write(struct redis_sync *sync, redis_sync_run run, void *context);
 
+/* Takes more places for the ledgers, when there are none left. */
+void redis_sync_take_places(struct redis_sync *sync);
+
 /* The same over a ledger: tests that use these are built with redis_sync_ledger.c too. */
 typedef int (*redis_sync_ledger_run)(void *context, struct ledger *ledger);
 MUST_CHECK int redis_sync_ledger_read(struct redis_sync *sync, const struct settings *settings,

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -15,9 +16,10 @@ struct over {
     const struct settings *settings;
     redis_sync_ledger_run run;
     void *context;
+    struct redis_given given;
 };
 
-static void take_places(struct redis_sync *sync)
+void redis_sync_take_places(struct redis_sync *sync)
 {
     redisReply *reply =
         redisCommand(sync->redis, "HINCRBY tidings:{s%d}/state places %d", sync->shard, PLACES);
@@ -32,11 +34,14 @@ static int run(void *context, struct redis_view *view)
 {
     struct over *over = context;
     struct redis_ledger ledger;
+    over->given.at = 0;
+    redis_view_know_new(view, &over->given);
     redis_ledger_init(&ledger, view, over->settings, &over->sync->places);
+    ledger.given = &over->given;
     ledger.now_ms = over->sync->now_ms;
     int err = over->run(over->context, &ledger.ledger);
     if (ledger.out_of_places)
-        take_places(over->sync);
+        redis_sync_take_places(over->sync);
     redis_ledger_fini(&ledger);
     return err;
 }
@@ -44,13 +49,15 @@ static int run(void *context, struct redis_view *view)
 int redis_sync_ledger_read(struct redis_sync *sync, const struct settings *settings,
                            redis_sync_ledger_run ledger_run, void *context)
 {
-    struct over over = {sync, settings, ledger_run, context};
+    struct over over = {sync, settings, ledger_run, context, {.items = NULL}};
     return redis_sync_read(sync, run, &over);
 }
 
 int redis_sync_ledger_write(struct redis_sync *sync, const struct settings *settings,
                             redis_sync_ledger_run ledger_run, void *context)
 {
-    struct over over = {sync, settings, ledger_run, context};
-    return redis_sync_write(sync, run, &over);
+    struct over over = {sync, settings, ledger_run, context, {.items = NULL}};
+    int err = redis_sync_write(sync, run, &over);
+    free(over.given.items);
+    return err;
 }

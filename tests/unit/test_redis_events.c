@@ -8,7 +8,6 @@
 
 #define STEPS 250
 #define BATCH_MAX 4
-#define PASSES_MAX 100
 
 static int any(struct world *world, int count)
 {
@@ -26,52 +25,25 @@ static void open_ledger(struct world *world, struct redis_view *view, struct red
     ledger->realm_name = span_text("main");
 }
 
-/* A step as one command of the view; `*ret_index` of its result, -1: it wrote nothing. */
-static int try_step(struct world *world, struct redis_view *view, const struct step *step,
-                    struct event_id *ret_made, int *ret_index)
+static int do_over_redis(void *context, struct redis_ledger *ledger, void *step,
+                         struct event_id *ret_made)
 {
-    struct redis_ledger ledger;
-    open_ledger(world, view, &ledger);
-    struct run run = {world, &ledger.ledger, true, step, EVENT_ID_NONE};
-    redis_view_begin_command(view);
+    struct world *world = context;
+    struct run run = {world, &ledger->ledger, true, step, EVENT_ID_NONE};
+    ledger->realm = world->realm;
+    ledger->realm_name = span_text("main");
     int err = step_do(&run);
-    *ret_index = -1;
-    *ret_made = err ? EVENT_ID_NONE : run.made;
-    if (err)
-        redis_view_abandon_command(view);
-    else
-        *ret_index = redis_view_end_command(view);
-    redis_ledger_fini(&ledger);
+    if (!err)
+        *ret_made = run.made;
     return err;
 }
 
-struct batch {
-    struct step *steps[BATCH_MAX];
-    int count;
-    int errs[BATCH_MAX], indices[BATCH_MAX];
-    struct event_id made[BATCH_MAX];
-};
-
-static void settle(struct world *world, struct redis_view *view, struct batch *batch)
+static void do_over_memory(void *context, void *done, struct event_id id)
 {
-    for (int pass = 0; pass < PASSES_MAX; pass++) {
-        redis_view_restart(view);
-        for (int i = 0; i < batch->count; i++) {
-            batch->errs[i] =
-                try_step(world, view, batch->steps[i], &batch->made[i], &batch->indices[i]);
-            if (batch->errs[i] != ERR_NOT_FETCHED && batch->errs[i] != ERR_AGAIN)
-                assert_int_equal(batch->errs[i], 0);
-        }
-        if (!redis_view_missing(view))
-            return;
-        assert_int_equal(redis_sync_fetch(&world->sync, view), 0);
-    }
-    fail_msg("a batch that never ends");
-}
-
-static void do_over_memory(struct world *world, const struct step *step)
-{
+    struct world *world = context;
+    struct step *step = done;
     struct run run = {world, &world->memory.ledger, false, step, EVENT_ID_NONE};
+    step->id = id;
     assert_int_equal(step_do(&run), 0);
     assert_int_equal(event_id_compare(run.made, step->id), 0);
     if (event_id_is_none(step->id))
@@ -81,42 +53,18 @@ static void do_over_memory(struct world *world, const struct step *step)
         world->sent[step->message].event = step->id;
 }
 
-/* Those that were done are done in memory too; the others are what is left of the batch. What
- * wrote nothing counts only where all before it has held. */
-static void commit(struct world *world, struct redis_view *view, struct batch *batch)
+static struct redis_batch batch_of(struct world *world, struct step *steps, int count)
 {
-    struct batch left = {.count = 0};
-    if (redis_view_command_count(view) > 0)
-        assert_int_equal(redis_sync_commit(&world->sync, view), 0);
-    for (int i = 0; i < batch->count; i++) {
-        struct step *step = batch->steps[i];
-        int index = batch->indices[i];
-        bool is_done = index >= 0 ? world->sync.results[index].done : left.count == 0;
-        if (batch->errs[i] || !is_done) {
-            left.steps[left.count++] = step;
-            continue;
-        }
-        step->id = redis_view_real_id(view, batch->made[i]);
-        assert_true(event_id_is_none(step->id) == event_id_is_none(batch->made[i]));
-        do_over_memory(world, step);
-    }
-    *batch = left;
-}
-
-/* Once without a cache it must go on. */
-static void do_batch(struct world *world, struct batch *batch)
-{
-    struct redis_cache *cache = world->sync.cache;
-    for (int round = 0; batch->count > 0; round++) {
-        int before = batch->count;
-        world->sync.cache = round % 2 ? NULL : cache;
-        struct redis_view *view = redis_sync_view(&world->sync);
-        settle(world, view, batch);
-        commit(world, view, batch);
-        redis_view_free(view);
-        assert_true(batch->count < before || world->sync.cache);
-    }
-    world->sync.cache = cache;
+    static const struct redis_batch_ops ops = {do_over_redis, do_over_memory};
+    struct redis_batch batch = {.ops = &ops,
+                                .context = world,
+                                .sync = &world->sync,
+                                .settings = &world->settings,
+                                .now_ms = world->now_ms,
+                                .count = count};
+    for (int i = 0; i < count; i++)
+        batch.steps[i] = &steps[i];
+    return batch;
 }
 
 static int tell_over_redis(void *context, struct redis_view *view)
@@ -143,16 +91,7 @@ static void compare(struct world *world)
     /* What depends on nothing is asked for at once: where, what, and by whom. */
     assert_true(world->sync.fetches - fetches <= 4);
     assert_int_equal(telling_all(&memory, &world->memory.ledger, false), 0);
-    assert_int_equal(buf_add(&redis.text, "", 1), 0);
-    assert_int_equal(buf_add(&memory.text, "", 1), 0);
-    char *a = redis.text.data, *b = memory.text.data;
-    while (*a && *b && strncmp(a, b, strcspn(a, "\n") + 1) == 0) {
-        a += strcspn(a, "\n") + 1;
-        b += strcspn(b, "\n") + 1;
-    }
-    if (*a || *b)
-        fail_msg("over Redis: %.*s\nin memory: %.*s", (int)strcspn(a, "\n"), a,
-                 (int)strcspn(b, "\n"), b);
+    redis_assert_same(&redis.text, &memory.text);
     buf_fini(&redis.text);
     buf_fini(&memory.text);
 }
@@ -278,13 +217,12 @@ static void play(unsigned seed, bool with_cache)
     print_message("seed %u%s\n", seed, with_cache ? ", with a cache" : "");
     for (int done = 0; done < STEPS;) {
         struct step steps[BATCH_MAX];
-        struct batch batch = {.count = 1 + any(world, BATCH_MAX)};
-        for (int i = 0; i < batch.count; i++) {
+        int count = 1 + any(world, BATCH_MAX);
+        for (int i = 0; i < count; i++)
             steps[i] = some_step(world);
-            batch.steps[i] = &steps[i];
-        }
-        done += batch.count;
-        do_batch(world, &batch);
+        struct redis_batch batch = batch_of(world, steps, count);
+        redis_batch_do(&batch);
+        done += count;
         if (any(world, 4) == 0)
             compare(world);
     }
@@ -309,7 +247,6 @@ static void both_tell_the_same_of_what_was_guessed(void **state)
 
 static void do_alone(struct world *world, struct step step)
 {
-    struct batch batch = {.steps = {&step}, .count = 1};
     world->now_ms += 1000;
     step.now_ms = world->now_ms;
     if (step.what == SEND) {
@@ -317,27 +254,25 @@ static void do_alone(struct world *world, struct step step)
         snprintf(world->sent[step.message].id, 16, "m%d", step.message);
         world->sent_count = step.message + 1;
     }
-    do_batch(world, &batch);
+    struct redis_batch batch = batch_of(world, &step, 1);
+    redis_batch_do(&batch);
 }
 
 /* Of two steps that were both decided on the same facts the second is decided anew. */
 static void race(struct world *world, struct step first, struct step second, bool clash)
 {
-    struct batch batches[2] = {{.steps = {&first}, .count = 1}, {.steps = {&second}, .count = 1}};
-    struct redis_view *views[2];
     first.now_ms = second.now_ms = world->now_ms;
+    struct redis_batch batches[] = {batch_of(world, &first, 1), batch_of(world, &second, 1)};
     for (int i = 0; i < 2; i++) {
-        views[i] = redis_sync_view(&world->sync);
-        settle(world, views[i], &batches[i]);
+        redis_batch_settle(&batches[i]);
         assert_int_equal(batches[i].errs[0], 0);
         assert_int_equal(batches[i].indices[0], 0);
     }
     for (int i = 0; i < 2; i++) {
-        commit(world, views[i], &batches[i]);
+        redis_batch_commit(&batches[i]);
         assert_int_equal(batches[i].count, i == 1 && clash);
-        redis_view_free(views[i]);
     }
-    do_batch(world, &batches[1]);
+    redis_batch_do(&batches[1]);
     compare(world);
 }
 
