@@ -90,6 +90,7 @@ struct redis_ledger {
     struct redis_places *places; /* borrowed; empty: ERR_NOT_FETCHED, and out_of_places */
     struct redis_given *given;   /* borrowed: those of this view; NULL: it is run once */
     bool out_of_places;
+    int parted_max;             /* members; a larger room that is deleted is doomed */
     int64_t now_ms;             /* of Redis: for periods */
     place_number realm;         /* that was found or added last, and its name, for those who tail */
     struct span realm_name;
@@ -162,7 +163,7 @@ MUST_CHECK int redis_room_id(struct redis_ledger *ledger, place_number room,
 /* A room that is deleted is no direct one any more. */
 MUST_CHECK int redis_direct_remove(struct redis_ledger *ledger, place_number realm,
                                    place_number room);
-/* Up to so many members a room that is deleted takes leave of each; a larger one is doomed. */
+/* `parted_max` at first: up to so many members a room that is deleted takes leave of each. */
 #define REDIS_MEMBERS_PARTED_MAX 500
 /* Memberships of a doomed room that end in one sweep. */
 #define REDIS_MEMBERS_SWEPT_MAX 100

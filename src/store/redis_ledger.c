@@ -139,6 +139,7 @@ void redis_ledger_init(struct redis_ledger *ledger, struct redis_view *view,
                        const struct settings *settings, struct redis_places *places)
 {
     *ledger = (struct redis_ledger){.view = view, .settings = settings, .places = places};
+    ledger->parted_max = REDIS_MEMBERS_PARTED_MAX;
     buf_init(&ledger->scratch, SCRATCH_BYTES_MAX);
     add_realms(&ledger->ops);
     redis_ledger_add_rooms(&ledger->ops);

@@ -197,6 +197,7 @@ static int members(struct ledger *base, place_number room, struct span from, int
     struct redis_ledger *ledger = redis_ledger_of(base);
     place_number realm;
     const struct span *names = NULL;
+    struct event_id doomed;
     struct span after, id;
     int count = 0, missed = 0;
     int err = redis_name_after(ledger, from, &after);
@@ -207,8 +208,13 @@ static int members(struct ledger *base, place_number room, struct span from, int
                              &missed);
     if (!err)
         err = ledger_put_off(redis_room_id(ledger, room, &realm, &id), &missed);
+    if (!err)
+        err = ledger_put_off(redis_doomed(ledger, room, &doomed), &missed);
     if (err || missed)
         return err ? err : missed;
+    /* The names are still there, for the sweep. */
+    if (!event_id_is_none(doomed))
+        return 0;
     for (int i = 0; i < count && !err; i++) {
         struct ledger_member member;
         err = ledger_put_off(describe(ledger, realm, room, names[i], &member), &missed);

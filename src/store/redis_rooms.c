@@ -229,7 +229,7 @@ static int remove_members(struct redis_ledger *ledger, place_number room, struct
     int err = get_number(ledger, room, "c", &members);
     if (err)
         return err;
-    if (members > REDIS_MEMBERS_PARTED_MAX) {
+    if (members > (uint64_t)ledger->parted_max) {
         struct buf *value = redis_scratch(ledger);
         err = redis_put_id(value, until);
         return err ? err
@@ -237,7 +237,7 @@ static int remove_members(struct redis_ledger *ledger, place_number room, struct
                                     buf_span(value));
     }
     err = redis_view_names(ledger->view, names_key, (struct span){NULL, 0}, (struct span){NULL, 0},
-                           REDIS_MEMBERS_PARTED_MAX + 1, false, false, &names, &count);
+                           ledger->parted_max + 1, false, false, &names, &count);
     if (!err)
         err = part_all(ledger, room, room_id, until, names, count);
     return err ? err : redis_view_drop(ledger->view, names_key);
@@ -282,7 +282,7 @@ static int room_remove(struct ledger *base, place_number place, struct event_id 
     return err ? err : missed;
 }
 
-/* One room, some of its members. */
+/* One room, some of its members. Two who sweep at once find out by the tenures that they close. */
 static int sweep(struct redis_ledger *ledger, place_number room, struct event_id until,
                  bool *ret_done)
 {
@@ -295,7 +295,7 @@ static int sweep(struct redis_ledger *ledger, place_number room, struct event_id
     if (!err)
         err = ledger_put_off(redis_view_names(ledger->view, names_key, (struct span){NULL, 0},
                                               (struct span){NULL, 0}, REDIS_MEMBERS_SWEPT_MAX,
-                                              false, false, &names, &count),
+                                              false, true, &names, &count),
                              &missed);
     if (err || missed)
         return err ? err : missed;
