@@ -83,6 +83,12 @@ struct redis_where;
 /* And of users, by place: their realm and id. */
 struct redis_known;
 
+/* The head of a realm, as the first run that found it has seen it. */
+struct redis_head {
+    struct event_id id;
+    uint64_t number; /* 0: none has yet */
+};
+
 struct redis_ledger {
     struct ledger ledger;
     struct redis_view *view;    /* borrowed */
@@ -91,6 +97,8 @@ struct redis_ledger {
     struct redis_given *given;   /* borrowed: those of this view; NULL: it is run once */
     bool out_of_places;
     int parted_max;             /* members; a larger room that is deleted is doomed */
+    struct redis_head *head;     /* borrowed: that stays the realm's head in all runs, so that what
+                                    they ask for does not move with it; NULL: the newest is */
     int64_t now_ms;             /* of Redis: for periods */
     place_number realm;         /* that was found or added last, and its name, for those who tail */
     struct span realm_name;

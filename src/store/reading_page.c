@@ -115,20 +115,25 @@ int reading_expired(struct ledger *ledger, const struct ledger_realm *realm,
 /* The ids of a page. */
 struct selection {
     const struct view *view;
+    struct event_id head; /* nothing above it is taken */
     struct event_id *ids;
     int count, max;
     bool complete; /* nothing visible stands between the last of them and the head */
 };
 
-#define WALK_FULL 1 /* positive: no error */
+#define WALK_ENDED 1 /* positive: no error */
 
 static int note_walked(void *context, struct event_id id, place_number place, enum event_type type)
 {
     struct selection *selection = context;
+    if (event_id_compare(id, selection->head) > 0) {
+        selection->complete = true;
+        return WALK_ENDED;
+    }
     if (!view_shows(selection->view, place, id, type))
         return 0;
     if (selection->count == selection->max)
-        return WALK_FULL;
+        return WALK_ENDED;
     selection->ids[selection->count++] = id;
     return 0;
 }
@@ -137,15 +142,17 @@ static int select_walking(struct ledger *ledger, const struct ledger_realm *real
                           struct event_id after, int entries, struct selection *selection)
 {
     int err = ledger->ops->realm_ids(ledger, realm->place, after, entries, note_walked, selection);
-    selection->complete = err == 0;
-    return err == WALK_FULL ? 0 : err;
+    selection->complete |= err == 0;
+    return err == WALK_ENDED ? 0 : err;
 }
 
 static int select_merging(struct ledger *ledger, struct event_id after, struct selection *selection)
 {
     struct merge merge;
-    const struct merge_spec spec = {
-        .after = after, .before = EVENT_ID_LAST, .wanted = selection->max + 1, .quota = -1};
+    const struct merge_spec spec = {.after = after,
+                                    .before = event_id_next(selection->head),
+                                    .wanted = selection->max + 1,
+                                    .quota = -1};
     int err = merge_init(&merge, ledger, selection->view, &spec);
     if (err)
         return err;
@@ -200,15 +207,15 @@ struct filling {
     const struct view *view; /* NULL: what is listed, which is history */
     place_number reader;     /* of history: who asks; 0: not known */
     size_t bytes;
-    int missed;              /* ERR_NOT_FETCHED; 0: nothing has missed */
+    int missed; /* ERR_NOT_FETCHED; 0: nothing has missed */
 };
 
 /* As history shows it, where a frame can take that. */
 static int adorn(const struct filling *filling, struct ledger_event *event, struct arena *scratch)
 {
     struct span body = event->body;
-    int err = reading_adorn(filling->ledger, event->place, event->id, filling->reader, scratch,
-                            &body);
+    int err =
+        reading_adorn(filling->ledger, event->place, event->id, filling->reader, scratch, &body);
     if (!err && body.len < EVENT_BYTES_MAX - FRAME_SPARE_BYTES)
         event->body = body;
     return err;
@@ -224,8 +231,8 @@ static int add_event(struct filling *filling, struct event_id id, bool *ret_full
     struct ledger_event event;
     struct frame *frame = NULL;
     arena_init(&scratch, READING_SCRATCH_BYTES_MAX);
-    int err = filling->ledger->ops->event_find(filling->ledger, filling->realm->place, id,
-                                               &scratch, &event);
+    int err = filling->ledger->ops->event_find(filling->ledger, filling->realm->place, id, &scratch,
+                                               &event);
     bool follows = !err && (!view || !event.room || view_follows(view, event.room));
     if (!err && !view)
         err = adorn(filling, &event, &scratch);
@@ -251,9 +258,9 @@ static int fill(struct filling *filling, const struct selection *selection)
         arena_alloc(&page->request.arena, (size_t)selection->count * sizeof(*page->frames) + 1);
     if (!page->frames)
         return ERR_MEMORY;
-    int err = ledger_put_off(ledger_expect(filling->ledger, filling->realm->place, selection->ids,
-                                           selection->count),
-                             &filling->missed);
+    int err = ledger_put_off(
+        ledger_expect(filling->ledger, filling->realm->place, selection->ids, selection->count),
+        &filling->missed);
     bool full = false;
     for (int i = 0; i < selection->count && !err && !full; i++) {
         err = ledger_put_off(add_event(filling, selection->ids[i], &full), &filling->missed);
@@ -292,8 +299,8 @@ static int fill_listed(struct ledger *ledger, const struct ledger_realm *realm,
         return ERR_MEMORY;
     err = ledger_put_off(ledger_expect(ledger, realm->place, page->ids, count), &filling.missed);
     for (bool full = false; page->ids_read < count && !err; page->ids_read++) {
-        err = ledger_put_off(add_event(&filling, page->ids[page->ids_read], &full),
-                             &filling.missed);
+        err =
+            ledger_put_off(add_event(&filling, page->ids[page->ids_read], &full), &filling.missed);
         if (full)
             break;
         err = err == ERR_NOT_FOUND ? 0 : err;
@@ -324,7 +331,7 @@ static int read_page(struct ledger *ledger, const struct ledger_realm *realm,
                              &missed);
     if (err)
         return err;
-    struct selection selection = {.view = view, .max = page->events_max};
+    struct selection selection = {.view = view, .head = realm->head, .max = page->events_max};
     selection.ids = malloc((size_t)selection.max * sizeof(*selection.ids));
     if (!selection.ids)
         return ERR_MEMORY;

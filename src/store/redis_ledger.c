@@ -92,6 +92,14 @@ static int read_id(struct redis_ledger *ledger, struct redis_key *state, const c
     return err || !value.data ? err : redis_parse_id(value, ret);
 }
 
+static void pin(struct redis_head *head, struct ledger_realm *realm)
+{
+    if (head->number == 0)
+        *head = (struct redis_head){realm->head, realm->head_number};
+    realm->head = head->id;
+    realm->head_number = head->number;
+}
+
 static int realm_find(struct ledger *base, struct span name, struct ledger_realm *ret)
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
@@ -114,6 +122,8 @@ static int realm_find(struct ledger *base, struct span name, struct ledger_realm
         err = redis_view_get_loose(ledger->view, state, span_text("n"), &number);
     if (!err && number.data && span_to_number(number, UINT64_MAX, &ret->head_number))
         err = ERR_CORRUPT;
+    if (!err && ledger->head)
+        pin(ledger->head, ret);
     return err;
 }
 

@@ -11,7 +11,8 @@
 struct reading {
     struct redis_work *work;
     struct redis_view *view;
-    int64_t now_ms; /* of all its runs, since they must ask for the same */
+    int64_t now_ms;         /* of all its runs, since they must ask for the same */
+    struct redis_head head; /* likewise, of a page, which is cut there */
     int rounds;
 };
 
@@ -121,6 +122,8 @@ static void reading_step(struct reading *reading)
     redis_view_restart(reading->view);
     redis_ledger_init(&ledger, reading->view, shard->journal->settings, &shard->places);
     ledger.now_ms = reading->now_ms;
+    if (reading->work->request->kind == REDIS_ASK_PAGE)
+        ledger.head = &reading->head;
     int err = run(reading, &ledger.ledger, &device);
     redis_ledger_fini(&ledger);
     bool missing = redis_view_missing(reading->view) > 0;
