@@ -77,7 +77,8 @@ struct redis_link {
     struct redis_link_server server;  /* the one it is or was last up with */
     int greetings;                    /* answers that the greeting waits for */
 
-    int64_t greet_until_ms, up_at_ms;
+    int64_t greet_until_ms, up_at_ms, ticked_ms;
+    int64_t awake_ms;   /* since when the loop has been turning, so that answers can be heard */
     int64_t role_at_ms; /* when ROLE is asked next */
     int64_t pause_ms;   /* before the next attempt, without jitter */
     char why[REDIS_WHY_BYTES];

@@ -71,7 +71,8 @@ static bool hangs_with(const struct redis_link *link, const struct list *list, i
 {
     for (struct link *at = list_first(list); at; at = list_next(list, at)) {
         const struct redis_link_call *call = container_of(at, struct redis_link_call, member);
-        if (call->heard == link->heard && now_ms - call->sent_ms >= HANG_MS)
+        int64_t since_ms = call->sent_ms > link->awake_ms ? call->sent_ms : link->awake_ms;
+        if (call->heard == link->heard && now_ms - since_ms >= HANG_MS)
             return true;
     }
     return false;

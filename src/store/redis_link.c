@@ -17,6 +17,7 @@
 #define PAUSE_MIN_MS 50
 #define PAUSE_MAX_MS 2000
 #define STEADY_MS 2000     /* up for so long, the next attempt follows at once again */
+#define STALL_MS 500       /* between two ticks: the loop was held up */
 #define ROLE_EVERY_MS 1000 /* a server that hangs is found within this and the answer's limit */
 
 static void set_timer(struct redis_link *link, int64_t ms)
@@ -172,7 +173,7 @@ void redis_link_come_up(struct redis_link *link)
     move(link, REDIS_LINK_UP);
     link->server = link->greeted;
     link->why[0] = link->told_why[0] = '\0';
-    link->up_at_ms = now_ms;
+    link->up_at_ms = link->awake_ms = link->ticked_ms = now_ms;
     link->role_at_ms = now_ms + ROLE_EVERY_MS;
     set_timer(link, TICK_MS);
     link->spec.on_up(link->spec.context, link);
@@ -194,6 +195,9 @@ static void tick(struct redis_link *link)
     int64_t now_ms = clock_now_ms();
     if (now_ms - link->up_at_ms >= STEADY_MS)
         link->pause_ms = PAUSE_MIN_MS;
+    if (now_ms - link->ticked_ms >= STALL_MS)
+        link->awake_ms = now_ms;
+    link->ticked_ms = now_ms;
     set_timer(link, TICK_MS);
     link->inside++;
     if (!redis_link_end_late(link, now_ms))

@@ -2,6 +2,8 @@
  * are freed, cut and asked from within what they call. */
 #include "redis_link_test.h"
 
+#include <time.h>
+
 #define CALLS 100
 
 static struct answered calls[CALLS];
@@ -116,6 +118,22 @@ static void test_sleeps(void **state)
     assert_true(clock_now_ms() - start_ms < 2500);
     assert_int_equal(sleep.err, ERR_UNAVAILABLE);
     WAIT_UNTIL(ups == 2);
+}
+
+/* It is the node that hangs. */
+static void test_held_up(void **state)
+{
+    const struct timespec time = {1, 500000000};
+    struct answered patient = {.times = 0};
+    open_link(true);
+    ask_many("INCR a", 1000);
+    ask("INCR b", LIMIT_MS, &patient);
+    nanosleep(&time, NULL);
+    WAIT_UNTIL(all_answered());
+    assert_ended(ERR_UNAVAILABLE, 0);
+    WAIT_UNTIL(patient.times);
+    assert_int_equal(patient.number, 1);
+    assert_int_equal(downs, 0);
 }
 
 static void test_killed(void **state)
@@ -364,6 +382,7 @@ int main(void)
         TEST(test_stopped_tail),
         TEST(test_slow),
         TEST(test_sleeps),
+        TEST(test_held_up),
         TEST(test_killed),
         TEST(test_put_out),
         TEST(test_becomes_replica),
