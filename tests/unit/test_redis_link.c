@@ -316,6 +316,7 @@ static void test_move(void **state)
     char first_id[REDIS_RUN_ID_BYTES + 1];
     struct answered under_way = {.times = 0};
     redis_server_start(&second, NULL);
+    freeReplyObject(redis_server_ask(&second, "REPLICAOF 127.0.0.1 1"));
     struct redis_host hosts[] = {socket_host(&server), socket_host(&second)};
     open_link(true);
     snprintf(first_id, sizeof(first_id), "%.*s", SPAN_ARGS(redis_link_run_id(link_)));
@@ -325,7 +326,9 @@ static void test_move(void **state)
     redis_link_move(link_, &hosts[1]);
     assert_int_equal(under_way.err, ERR_UNAVAILABLE);
     assert_string_equal(redis_link_why(link_), "another server took over");
+    WAIT_UNTIL(strcmp(redis_link_why(link_), "the server is no master") == 0);
     assert_true(span_is(redis_link_run_id(link_), first_id)); /* the last that it was up with */
+    freeReplyObject(redis_server_ask(&second, "REPLICAOF NO ONE"));
     WAIT_UNTIL(ups == 2);
     assert_false(span_is(redis_link_run_id(link_), first_id));
     assert_tells("SET where second", "OK");
