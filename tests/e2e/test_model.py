@@ -23,7 +23,8 @@ def play(start, request, seconds, journal, **options):
     if journal == "memory":
         settings["journal__url"] = "memory:"
     server = start(**settings, **options)
-    game = Game(server, random.Random(seed), durable=journal == "kept")
+    game = Game(server, random.Random(seed), durable=journal == "kept",
+                queues_are_small="sse__queue_bytes" in options)
     try:
         game.play(seconds)
     except BaseException:

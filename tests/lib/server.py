@@ -104,8 +104,10 @@ class Server:
         count = sum(len(str(self.options.get(key) or "").split(","))
                     for key in ("server.listen", "server.admin_listen") if self.options.get(key))
         end, text = time.monotonic() + 60, b""
+        readable = select.poll()
+        readable.register(self.process.stdout, select.POLLIN)
         while text.count(b"\n") < count:
-            ready, _, _ = select.select([self.process.stdout], [], [], 0.5)
+            ready = readable.poll(500)
             piece = os.read(self.process.stdout.fileno(), 4096) if ready else b""
             text += piece
             if (ready and not piece) or time.monotonic() > end:

@@ -22,10 +22,11 @@ LAST_SHOWN = 60
 
 
 class Game:
-    """`server` may be restarted when `durable`."""
+    """`server` may be restarted when `durable`. With small queues every reader may fall back."""
 
-    def __init__(self, server, chance, durable):
+    def __init__(self, server, chance, durable, queues_are_small=False):
         self.server, self.chance, self.durable = server, chance, durable
+        self.queues_are_small = queues_are_small
         self.users = [User(**one) for one in USERS]
         self.service = User(**SERVICE)
         self.realm = People([*self.users, self.service], QUIET_LIMIT)
@@ -124,10 +125,12 @@ class Game:
                                           self._some_rooms(), self.dice.likely(40)))
         for device in DEVICES:
             self.readers.append(SseReader(self, self.dice.pick(self.users), device=device))
-        for _ in range(2):
-            self.readers.append(SseReader(self, self.dice.pick(self.users), slow=True))
-        for session in (None, "poller"):
-            self.readers.append(PollReader(self, self.dice.pick(self.users), session=session))
+        for names in ((), (), self._some_rooms(), self._some_rooms()):
+            self.readers.append(SseReader(self, self.dice.pick(self.users), names,
+                                          not names or self.dice.likely(40), slow=True))
+        for session, names in ((None, ()), (None, self._some_rooms()), ("poller", ())):
+            self.readers.append(PollReader(self, self.dice.pick(self.users), names=names,
+                                           follows_all=not names, session=session))
         for reader in self.readers:
             self._come(reader)
 

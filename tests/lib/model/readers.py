@@ -15,13 +15,18 @@ def is_durable(event):
 
 
 def check_event(life, index, event, who):
-    """The durable event at this place. `event`: its JSON."""
-    assert index < len(life.due), f"{who}: nothing is due, but came {event}"
-    forms = life.forms(index)
-    found = [difference(form, event, event.get("type")) for form in forms]
-    assert None in found, f"{who}: {found[0]}\n  expected {forms}\n  got      {event}" \
-        f"\n  next due {[entry for entry, _ in life.due[index + 1:index + 4]]}"
-    learn(forms[found.index(None)], event)
+    """The next durable event, from this place of what is due on; the place behind it. `event`: its
+    JSON."""
+    for place in range(index, len(life.due)):
+        forms = life.forms(life.due[place])
+        found = [difference(form, event, event.get("type")) for form in forms]
+        if None in found:
+            learn(forms[found.index(None)], event)
+            return place + 1
+        assert not life.due[place].certain, \
+            f"{who}: {found[0]}\n  expected {forms}\n  got      {event}" \
+            f"\n  next due {[due.entry for due in life.due[place + 1:place + 4]]}"
+    raise AssertionError(f"{who}: nothing is due, but came {event}")
 
 
 class Reader:
@@ -50,12 +55,12 @@ class Reader:
 
     def begin(self, start):
         self.life = Life(self.game.realm, self.user, self.names, self.follows_all, self.session,
-                         start)
+                         start, self.slow or self.game.queues_are_small)
 
 
 class SseReader(Reader):
     stream = None
-    checked = 0                  # durable events of this life that were held against what is due
+    checked = 0                  # of what this life is due, up to the last event that came
 
     @property
     def is_open(self):
@@ -106,6 +111,9 @@ class SseReader(Reader):
     def read(self):
         """Takes what is there and holds it against what is due."""
         self.stream.pump()
+        self._check_all()
+
+    def _check_all(self):
         while self.place < len(self.stream.events):
             self._check(self.stream.events[self.place])
             self.place += 1
@@ -113,15 +121,15 @@ class SseReader(Reader):
     def _check(self, event):
         if event.type == "caught_up":
             # What happened meanwhile may have come live.
-            least = sum(1 for entry, _ in self.life.due if entry.index < self.life.opened_at)
+            least = sum(1 for due in self.life.due
+                        if due.certain and due.entry.index < self.life.opened_at)
             assert least <= event["replayed"] <= self.checked, \
                 f"{self}: {event} after {self.checked} events, {least} of them older"
         if event.get("ephemeral"):
             self._hear(event.data)
         elif is_durable(event.data):
-            check_event(self.life, self.checked, event.data, self)
+            self.checked = check_event(self.life, self.checked, event.data, self)
             assert event.id == event["id"], f"{self}: {event}"
-            self.checked += 1
         elif event.type in RECEIPTS:
             self._note_receipt(event.data)
         else:
@@ -160,15 +168,16 @@ class SseReader(Reader):
         """Until everything due is here, and nothing else."""
         self.wait_until_live()
         try:
-            self.stream.wait(lambda: self.received() >= len(self.life.due), f"{self}: all", WAIT)
+            self.stream.wait(self._is_given, f"{self}: all", WAIT)
         finally:
             self.read()
         self.check_denied()
         missed = [whisper.event for whisper, certain in self.life.whispers.values() if certain]
         assert not missed, f"{self}: {missed}"
 
-    def received(self):
-        return sum(1 for event in self.stream.events if is_durable(event.data))
+    def _is_given(self):
+        self._check_all()
+        return self.life.is_given(self.checked)
 
     def check_denied(self):
         denied = [(event["roomId"], event["code"]) for event in self.stream.of("room_denied")]
@@ -214,8 +223,7 @@ class PollReader(Reader):
                 assert self.session and self.user.name in whisper.seers, f"{self}: {event}"
                 match(whisper.event, event, f"{self}: ephemeral")
             elif is_durable(event):
-                check_event(self.life, place, event, self)
-                place += 1
+                place = check_event(self.life, place, event, self)
             else:
                 assert event["type"] in OF_THE_STREAM | SIGNALS | RECEIPTS, f"{self}: {event}"
         self._check_cursor(start, place)
@@ -229,7 +237,7 @@ class PollReader(Reader):
     def _note_place(self, start, count):
         """A cursor may name an entry that nobody has been shown: then it is none of this reader's
         either, nor is anything between it and the last that was given."""
-        last = self.life.due[count - 1][0].index if count else start
+        last = self.life.due[count - 1].entry.index if count else start
         self.place = self.game.journal.index_of.get(self.poller.cursor, last)
 
     def _check_cursor(self, start, place):
@@ -242,11 +250,11 @@ class PollReader(Reader):
             learn(self.game.journal.head, cursor)
             return
         if place < len(due):
-            entry = due[place][0]
+            entry = due[place].entry
             assert entry.id.value is None or id_key(cursor) < id_key(entry.id.value), \
                 f"{self}: the cursor {cursor} passes over {entry}"
         if place:
-            assert id_key(cursor) >= id_key(due[place - 1][0].id.value), f"{self}: {cursor}"
+            assert id_key(cursor) >= id_key(due[place - 1].entry.id.value), f"{self}: {cursor}"
 
     def catch_up(self):
         for _ in range(200):
@@ -280,7 +288,7 @@ def poll_probe(game, user, names, follows_all, cursor, limit):
         place = reader.poll(limit=limit)
         assert reader.poller.cursor != before or cursor is None, \
             f"{reader}: {place} events from {before} on, limit {limit}, and no move; " \
-            f"due {[entry for entry, _ in reader.life.due[:3]]}"
+            f"due {[due.entry for due in reader.life.due[:3]]}"
     reader.leave()
 
 
