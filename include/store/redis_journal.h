@@ -11,6 +11,7 @@
 #include "store/apply.h"
 #include "store/journal.h"
 #include "store/redis_cache.h"
+#include "store/redis_doom.h"
 #include "store/redis_ledger.h"
 #include "store/redis_link.h"
 #include "store/redis_tail.h"
@@ -79,6 +80,7 @@ struct redis_journal {
     struct event *inbox_event, *sweep_event;
     struct redis_link *work;
     struct redis_tail *tail;
+    struct redis_doom *doom;
     struct redis_cache *cache;
     struct apply apply;
     struct redis_shard shards[REDIS_SHARDS];

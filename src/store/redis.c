@@ -325,7 +325,8 @@ static int open_links(struct redis_journal *journal)
     };
     journal->work = redis_link_new(&work);
     journal->tail = redis_tail_new(&tail);
-    return journal->work && journal->tail ? 0 : ERR_MEMORY;
+    journal->doom = redis_doom_new(journal);
+    return journal->work && journal->tail && journal->doom ? 0 : ERR_MEMORY;
 }
 
 static int open_loop(struct redis_journal *journal)
@@ -348,6 +349,7 @@ static void dismantle(struct redis_journal *journal)
 {
     redis_tail_free(journal->tail);
     redis_link_free(journal->work);
+    redis_doom_free(journal->doom);
     if (journal->inbox_event)
         event_free(journal->inbox_event);
     if (journal->sweep_event)

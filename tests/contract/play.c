@@ -193,6 +193,20 @@ void play_wait_followed(struct play *play, struct event_id id)
     }
 }
 
+void play_wait_swept(struct play *play)
+{
+    int64_t until_ms = clock_now_ms() + WAIT_MS_MAX;
+    size_t left = is_redis();
+    while (left > 0) {
+        redisReply *keys = redis_server_ask(&redis, "KEYS tidings:*/doomed");
+        left = keys->elements;
+        freeReplyObject(keys);
+        if (left > 0 && clock_now_ms() > until_ms)
+            fail_msg("%s: nobody sweeps", play->url);
+        usleep(1000);
+    }
+}
+
 /* Where it is told by tailing, the answer may come first. */
 static void wait_followed(struct play *play, const struct journal_append *append)
 {

@@ -58,6 +58,8 @@ bool play_outlives_closing(void);
 /* Closes and opens again; only where what was written outlives that. */
 void play_reopen(struct play *play);
 void play_close(struct play *play);
+/* Until what is left for later of deleted rooms is done. */
+void play_wait_swept(struct play *play);
 /* Waits until `letter` is read by on_read, which sets *done. */
 void play_wait(struct play *play, struct mailbox *home, const int *done);
 

@@ -172,6 +172,45 @@ static void what_is_told_to_the_member_alone_is_told_where_its_room_is_followed(
     play_free(play);
 }
 
+#define HALL 700
+
+static int fill_hall(struct play *play)
+{
+    static char names[HALL][8];
+    static struct span users[HALL];
+    struct command command = play_command(COMMAND_ADD_MEMBERS, "ann", "hall");
+    for (int i = 0; i < HALL; i++) {
+        snprintf(names[i], sizeof(names[i]), "u%d", i);
+        users[i] = span_text(names[i]);
+    }
+    command.users = users;
+    command.user_count = HALL;
+    return play_do(play, &command).err;
+}
+
+static void a_room_with_many_members_is_deleted_for_all(void **state)
+{
+    struct play *play = play_new();
+    assert_err(play_put_room(play, "ann", "hall", ROOM_PUBLIC), ERR_OK);
+    assert_err(play_put_room(play, "u7", "den", ROOM_PUBLIC), ERR_OK);
+    assert_err(fill_hall(play), ERR_OK);
+    assert_string_equal(play_rooms_of(play, "u7", NULL, 10), "den,hall");
+    struct event_id before = play_head(play);
+    assert_err(play_delete_room(play, "ann", "hall"), ERR_OK);
+    assert_string_equal(play_rooms_of(play, "u7", NULL, 10), "den");
+    assert_string_equal(play_seen(play, play_all("u7"), before, 10), "room_deleted:hall");
+    assert_err(play_put_room(play, "u8", "hall", ROOM_PUBLIC), ERR_OK);
+    assert_err(play_join(play, "u7", "hall"), ERR_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(play_rooms_of(play, "u7", NULL, 10), "den,hall");
+        assert_string_equal(play_rooms_of(play, "u9", NULL, 10), "");
+        assert_string_equal(play_members(play, "u7", "hall", NULL, 10), "u7,u8");
+        assert_string_equal(play_seen(play, play_all("u9"), before, 10), "room_deleted:hall");
+        play_wait_swept(play);
+    }
+    play_free(play);
+}
+
 int run_member_tests(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +219,7 @@ int run_member_tests(void)
         cmocka_unit_test(those_below_are_muted),
         cmocka_unit_test(notify_is_the_members_own),
         cmocka_unit_test(what_is_told_to_the_member_alone_is_told_where_its_room_is_followed),
+        cmocka_unit_test(a_room_with_many_members_is_deleted_for_all),
     };
     return cmocka_run_group_tests_name("members", tests, NULL, NULL);
 }

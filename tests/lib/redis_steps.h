@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "redis_batch.h"
+#include "redis_play.h"
 #include "store/memory_ledger.h"
 #include "store/redis_ledger.h"
 

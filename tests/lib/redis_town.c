@@ -471,15 +471,15 @@ static void do_over_memory(void *context, void *step, struct event_id id)
     assert_true(town->made_count < TOWN_MADE_MAX && town->id_count < TOWN_IDS_MAX);
 }
 
-struct redis_batch town_batch(struct town *town, struct town_step *steps, int count)
+struct redis_play town_batch(struct town *town, struct town_step *steps, int count)
 {
-    static const struct redis_batch_ops ops = {do_over_redis, do_over_memory};
-    struct redis_batch batch = {.ops = &ops,
-                                .context = town,
-                                .sync = &town->sync,
-                                .settings = &town->settings,
-                                .now_ms = town->now_ms,
-                                .count = count};
+    static const struct redis_play_ops ops = {do_over_redis, do_over_memory};
+    struct redis_play batch = {.ops = &ops,
+                               .context = town,
+                               .sync = &town->sync,
+                               .settings = &town->settings,
+                               .now_ms = town->now_ms,
+                               .count = count};
     for (int i = 0; i < count; i++)
         batch.steps[i] = &steps[i];
     return batch;

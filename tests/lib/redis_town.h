@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "redis_batch.h"
+#include "redis_play.h"
 #include "store/memory_ledger.h"
 
 #define TOWN_ROOMS 3
@@ -84,7 +84,7 @@ int town_any(struct town *town, int count);
 int town_do(struct town *town, struct ledger *ledger, const struct town_step *step, bool is_redis,
             struct event_id *ret_id, place_number *ret_room);
 /* A batch of them, to be done over Redis, and then in memory. */
-struct redis_batch town_batch(struct town *town, struct town_step *steps, int count);
+struct redis_play town_batch(struct town *town, struct town_step *steps, int count);
 /* Reads everything there is of both, and some of it as pages and ranges by chance; they tell the
  * same. At most so many fetches. */
 void town_compare(struct town *town, int fetches_max);

@@ -163,18 +163,18 @@ static void note_swept(void *context, void *step, struct event_id id)
 /* Two at once: one of them is done. */
 static void sweep_twice(struct town *town)
 {
-    static const struct redis_batch_ops ops = {sweep_step, note_swept};
+    static const struct redis_play_ops ops = {sweep_step, note_swept};
     bool more[2];
-    struct redis_batch batches[2];
+    struct redis_play batches[2];
     for (int i = 0; i < 2; i++) {
         batches[i] = town_batch(town, NULL, 0);
         batches[i].ops = &ops;
         batches[i].steps[batches[i].count++] = &more[i];
-        redis_batch_settle(&batches[i]);
+        redis_play_settle(&batches[i]);
         assert_true(more[i]);
     }
     for (int i = 0; i < 2; i++) {
-        redis_batch_commit(&batches[i]);
+        redis_play_commit(&batches[i]);
         assert_int_equal(batches[i].count, i);
     }
 }

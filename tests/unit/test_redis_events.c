@@ -53,15 +53,15 @@ static void do_over_memory(void *context, void *done, struct event_id id)
         world->sent[step->message].event = step->id;
 }
 
-static struct redis_batch batch_of(struct world *world, struct step *steps, int count)
+static struct redis_play batch_of(struct world *world, struct step *steps, int count)
 {
-    static const struct redis_batch_ops ops = {do_over_redis, do_over_memory};
-    struct redis_batch batch = {.ops = &ops,
-                                .context = world,
-                                .sync = &world->sync,
-                                .settings = &world->settings,
-                                .now_ms = world->now_ms,
-                                .count = count};
+    static const struct redis_play_ops ops = {do_over_redis, do_over_memory};
+    struct redis_play batch = {.ops = &ops,
+                               .context = world,
+                               .sync = &world->sync,
+                               .settings = &world->settings,
+                               .now_ms = world->now_ms,
+                               .count = count};
     for (int i = 0; i < count; i++)
         batch.steps[i] = &steps[i];
     return batch;
@@ -220,8 +220,8 @@ static void play(unsigned seed, bool with_cache)
         int count = 1 + any(world, BATCH_MAX);
         for (int i = 0; i < count; i++)
             steps[i] = some_step(world);
-        struct redis_batch batch = batch_of(world, steps, count);
-        redis_batch_do(&batch);
+        struct redis_play batch = batch_of(world, steps, count);
+        redis_play_do(&batch);
         done += count;
         if (any(world, 4) == 0)
             compare(world);
@@ -254,25 +254,25 @@ static void do_alone(struct world *world, struct step step)
         snprintf(world->sent[step.message].id, 16, "m%d", step.message);
         world->sent_count = step.message + 1;
     }
-    struct redis_batch batch = batch_of(world, &step, 1);
-    redis_batch_do(&batch);
+    struct redis_play batch = batch_of(world, &step, 1);
+    redis_play_do(&batch);
 }
 
 /* Of two steps that were both decided on the same facts the second is decided anew. */
 static void race(struct world *world, struct step first, struct step second, bool clash)
 {
     first.now_ms = second.now_ms = world->now_ms;
-    struct redis_batch batches[] = {batch_of(world, &first, 1), batch_of(world, &second, 1)};
+    struct redis_play batches[] = {batch_of(world, &first, 1), batch_of(world, &second, 1)};
     for (int i = 0; i < 2; i++) {
-        redis_batch_settle(&batches[i]);
+        redis_play_settle(&batches[i]);
         assert_int_equal(batches[i].errs[0], 0);
         assert_int_equal(batches[i].indices[0], 0);
     }
     for (int i = 0; i < 2; i++) {
-        redis_batch_commit(&batches[i]);
+        redis_play_commit(&batches[i]);
         assert_int_equal(batches[i].count, i == 1 && clash);
     }
-    redis_batch_do(&batches[1]);
+    redis_play_do(&batches[1]);
     compare(world);
 }
 

@@ -35,8 +35,8 @@ static struct town_step some_step(struct town *town)
 
 static void do_batch(struct town *town, struct town_step *steps, int count)
 {
-    struct redis_batch batch = town_batch(town, steps, count);
-    redis_batch_do(&batch);
+    struct redis_play batch = town_batch(town, steps, count);
+    redis_play_do(&batch);
 }
 
 /* Says of both ledgers that everything in a room up to some event is gone. */
@@ -118,19 +118,19 @@ static void run_race(const struct race *race, unsigned number)
         steps[i].now_ms = town->now_ms += 1000;
     for (int i = 0; i < race->before_count; i++)
         do_batch(town, &steps[i], 1);
-    struct redis_batch batches[] = {town_batch(town, first, 1), town_batch(town, second, 1)};
+    struct redis_play batches[] = {town_batch(town, first, 1), town_batch(town, second, 1)};
     for (int i = 0; i < 2; i++) {
-        redis_batch_settle(&batches[i]);
+        redis_play_settle(&batches[i]);
         assert_int_equal(batches[i].errs[0], 0);
         assert_int_equal(batches[i].indices[0], 0);
     }
     for (int i = 0; i < 2; i++) {
-        redis_batch_commit(&batches[i]);
+        redis_play_commit(&batches[i]);
         if (batches[i].count != (i == 1 && race->clash))
             fail_msg("race %u: %d, check %d", number, batches[i].count,
                      town->sync.results[0].failed_check);
     }
-    redis_batch_do(&batches[1]);
+    redis_play_do(&batches[1]);
     town_compare(town, FETCHES_MAX);
     town_free(town);
 }

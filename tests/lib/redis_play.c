@@ -1,4 +1,4 @@
-#include "redis_batch.h"
+#include "redis_play.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #define PASSES_MAX 100
 
 /* A step as one command of the view. */
-static void run_step(struct redis_batch *batch, struct redis_ledger *ledger, int i)
+static void run_step(struct redis_play *batch, struct redis_ledger *ledger, int i)
 {
     redis_view_begin_command(batch->view);
     batch->made[i] = EVENT_ID_NONE;
@@ -29,7 +29,7 @@ static void run_step(struct redis_batch *batch, struct redis_ledger *ledger, int
     batch->errs[i] = err;
 }
 
-void redis_batch_settle(struct redis_batch *batch)
+void redis_play_settle(struct redis_play *batch)
 {
     batch->view = redis_sync_view(batch->sync);
     redis_view_know_new(batch->view, &batch->given);
@@ -55,7 +55,7 @@ void redis_batch_settle(struct redis_batch *batch)
 }
 
 /* What wrote nothing counts only where all before it has held. */
-void redis_batch_commit(struct redis_batch *batch)
+void redis_play_commit(struct redis_play *batch)
 {
     int left = 0;
     if (redis_view_command_count(batch->view) > 0)
@@ -78,14 +78,14 @@ void redis_batch_commit(struct redis_batch *batch)
     batch->given = (struct redis_given){.items = NULL};
 }
 
-void redis_batch_do(struct redis_batch *batch)
+void redis_play_do(struct redis_play *batch)
 {
     struct redis_cache *cache = batch->sync->cache;
     for (int round = 0; batch->count > 0; round++) {
         int before = batch->count;
         batch->sync->cache = round % 2 ? NULL : cache;
-        redis_batch_settle(batch);
-        redis_batch_commit(batch);
+        redis_play_settle(batch);
+        redis_play_commit(batch);
         assert_true(batch->count < before || batch->sync->cache);
     }
     batch->sync->cache = cache;
