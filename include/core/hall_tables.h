@@ -95,6 +95,10 @@ static inline bool is_state(const struct frame *frame)
 {
     return event_type_state_group((enum event_type)frame->type) != 0;
 }
+static inline bool is_typing(const struct frame *frame)
+{
+    return event_type_state_group((enum event_type)frame->type) == EVENT_USER_TYPING;
+}
 /* Lets go of all that is held. */
 void held_free(struct subscriber *subscriber);
 /* Queues a replayed one; false when it could not. */

@@ -18,6 +18,7 @@
  *        else from the journal's pages. That is the whole back-pressure.
  *        An ephemeral frame that tells a state (who is online, who types, how far one has read)
  *        and finds no room is held back, the newest of each, and queued once the queue is empty.
+ *        What changes of who types is not for one that does not know yet who types already.
  * BOUNDS queue_bytes_max (beside its own blocks one frame is always taken, so that a large one
  *        passes); of HELD_MAX
  *        states on the subscriber is broken, so that it comes back for all of them; other
@@ -86,6 +87,7 @@ struct subscriber {
     bool page_pending;             /* on_page_needed was called */
     bool follows_all;              /* rooms joined later too */
     bool waits;                    /* in the realm's list of those with something queued */
+    bool hears_typing;             /* the owner's: it knows who types, and is told what changes */
     struct event_id position;
     struct event_id taken;
     struct held *held;             /* states held back, owned; NULL: none */

@@ -104,7 +104,8 @@ void push_live(struct subscriber *subscriber, struct frame *frame)
     /* One that is being opened is told the states when it goes live. */
     bool live = subscriber->state == SUBSCRIBER_LIVE;
     bool behind = subscriber->state == SUBSCRIBER_REPLAY && subscriber->fallback;
-    if ((!live && !behind) || is_spared(subscriber, frame))
+    if ((!live && !behind) || is_spared(subscriber, frame) ||
+        (is_typing(frame) && !subscriber->hears_typing))
         return;
     if (is_state(frame) && (behind || subscriber->held || !queue_has_room(subscriber, frame))) {
         hold_state(subscriber, frame);

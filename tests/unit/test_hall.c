@@ -98,7 +98,7 @@ static void enter(struct hall *hall, struct subscriber *subscriber, int history)
         .history_count = (uint32_t)history,
     };
     struct hall_realm *realm = hall_open(hall, span_text("main"), 0);
-    *subscriber = (struct subscriber){.ops = &ops, .session = "s"};
+    *subscriber = (struct subscriber){.ops = &ops, .session = "s", .hears_typing = true};
     assert_int_equal(hall_enter(realm, subscriber, &entry), 0);
 }
 
@@ -335,6 +335,28 @@ static void test_what_makes_a_state_of_a_room_void(void **state)
     leave(&hall, &subscriber);
 }
 
+/* Neither queued nor held. */
+static void test_who_does_not_know_who_types_is_told_no_change(void **state)
+{
+    struct hall hall;
+    struct hall_limits limits = {QUEUE_BYTES, 1 << 20, 60000};
+    struct subscriber subscriber;
+    hall_init(&hall, &limits);
+    enter(&hall, &subscriber, 0);
+    subscriber.hears_typing = false;
+    hall_replay(&subscriber);
+    for (uint64_t number = 101; number < 105; number++) {
+        dispatch_state(&hall, EVENT_USER_TYPING, NULL, false);
+        dispatch(&hall, number);
+        dispatch_state(&hall, EVENT_USER_STOPPED_TYPING, NULL, false);
+    }
+    assert_null(subscriber.held);
+    expect(&subscriber, EVENT_CAUGHT_UP, 100);
+    for (uint64_t number = 101; number < 105; number++)
+        expect(&subscriber, EVENT_NEW_MESSAGE, number);
+    leave(&hall, &subscriber);
+}
+
 static void test_states_of_a_room_are_for_those_in_it(void **state)
 {
     struct hall hall;
@@ -467,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_the_newest_state_wins),
         cmocka_unit_test(test_states_outlive_a_fall_back),
         cmocka_unit_test(test_what_makes_a_state_of_a_room_void),
+        cmocka_unit_test(test_who_does_not_know_who_types_is_told_no_change),
         cmocka_unit_test(test_states_of_a_room_are_for_those_in_it),
         cmocka_unit_test(test_too_many_states_break_the_reader),
     };
