@@ -44,6 +44,7 @@ static void follow(void *context, struct frame *const *frames, int count)
         followed->members = frame->members;
         followed->target = frame->target;
         followed->target_edited = frame->target_edited;
+        copy_name(followed->realm, frame->realm);
         copy_name(followed->room, frame->room);
         copy_name(followed->user, frame->user);
         copy_name(followed->sender, frame->sender);
@@ -173,18 +174,20 @@ static void finish(struct play *play)
     play_wait(play, &play->home, &waited.done);
 }
 
-static bool has_followed(struct play *play, struct event_id id)
+static bool has_followed(struct play *play, struct span realm, struct event_id id)
 {
     pthread_mutex_lock(&play->lock);
-    int count = play->followed_count;
-    bool has = count > 0 && event_id_compare(play->followed[count - 1].id, id) >= 0;
+    int at = play->followed_count - 1;
+    while (at >= 0 && !span_is(realm, play->followed[at].realm))
+        at--;
+    bool has = at >= 0 && event_id_compare(play->followed[at].id, id) >= 0;
     pthread_mutex_unlock(&play->lock);
     return has;
 }
 
-void play_wait_followed(struct play *play, struct event_id id)
+void play_wait_followed(struct play *play, struct span realm, struct event_id id)
 {
-    for (int64_t until_ms = clock_now_ms() + WAIT_MS_MAX; !has_followed(play, id);) {
+    for (int64_t until_ms = clock_now_ms() + WAIT_MS_MAX; !has_followed(play, realm, id);) {
         if (event_id_is_none(id))
             return;
         if (clock_now_ms() > until_ms)
@@ -217,7 +220,8 @@ static void wait_followed(struct play *play, const struct journal_append *append
             event_id_compare(outcome->head, last) > 0)
             last = outcome->head;
     }
-    play_wait_followed(play, last);
+    if (append->count > 0)
+        play_wait_followed(play, append->commands[0].realm, last);
 }
 
 void play_append(struct play *play, struct journal_append *append)

@@ -32,7 +32,7 @@ struct followed {
     struct event_id target;
     bool ends_watching, opens_watching, bars_user, target_edited;
     int64_t members;
-    char room[IDENT_BYTES_MAX + 1], user[IDENT_BYTES_MAX + 1];
+    char realm[IDENT_BYTES_MAX + 1], room[IDENT_BYTES_MAX + 1], user[IDENT_BYTES_MAX + 1];
     char sender[IDENT_BYTES_MAX + 1];
 };
 
@@ -67,8 +67,8 @@ void play_wait(struct play *play, struct mailbox *home, const int *done);
 struct outcome play_do(struct play *play, struct command *command);
 /* Several at once; `append` is the caller's to finish. */
 void play_append(struct play *play, struct journal_append *append);
-/* Until the follower was told of that event, or of one above it; 0-0: of none. */
-void play_wait_followed(struct play *play, struct event_id id);
+/* Until the follower was told of that event of the realm, or of one above it; 0-0: of none. */
+void play_wait_followed(struct play *play, struct span realm, struct event_id id);
 struct command play_command(enum command_kind kind, const char *user, const char *room);
 int play_put_room(struct play *play, const char *user, const char *room, enum room_kind kind);
 int play_delete_room(struct play *play, const char *user, const char *room);

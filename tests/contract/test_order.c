@@ -80,7 +80,7 @@ static void the_follower_is_told_in_the_order_of_the_journal(void **state)
     struct event_id start = play_head(play);
     run_senders(play);
     int before = 2 + THREADS;
-    play_wait_followed(play, play_head(play));
+    play_wait_followed(play, span_text("main"), play_head(play));
     pthread_mutex_lock(&play->lock);
     assert_int_equal(play->followed_count, before + THREADS * MESSAGES);
     for (int i = 1; i < play->followed_count; i++) {
