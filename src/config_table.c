@@ -68,8 +68,8 @@ const struct config_key config_keys[] = {
     WORD_KEY("journal.durability", CONFIG_CHOICE, journal_durability, "relaxed|disk|replicated",
              "disk",
              "When a write is answered: relaxed (it survives the process), disk (it survives the "
-             "machine; with Redis only if that says appendonly yes and appendfsync always), "
-             "replicated (with Redis: replicas have it). With Redis the default is relaxed."),
+             "machine), replicated (replicas have it). Over Redis only relaxed is served, which is "
+             "the default there."),
     KEY("journal.retention_days", CONFIG_NUMBER, journal_retention_days, 0, 36500, "0",
         "Days after which events are deleted; 0 keeps them for ever."),
     KEY("journal.room_events_max", CONFIG_NUMBER, journal_room_events_max, 0, RATE_MAX, "0",

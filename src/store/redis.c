@@ -417,6 +417,10 @@ int redis_journal_new(const struct settings *settings, struct span url, journal_
     init_shards(journal);
     apply_init(&journal->apply, NULL, settings);
     err = redis_url_parse(url, why, why_size, &journal->url);
+    if (!err && settings->journal_durability != DURABILITY_RELAXED) {
+        snprintf(why, why_size, "journal.durability: over Redis only relaxed is served");
+        err = ERR_CONFIG;
+    }
     if (!err) {
         journal->cache = redis_cache_new(CACHE_BYTES_MAX);
         err = journal->cache ? open_loop(journal) : ERR_MEMORY;
