@@ -120,6 +120,12 @@ void play_reopen(struct play *play)
     open_journal(play);
 }
 
+void play_set_ahead(int64_t ms)
+{
+    if (redis.pid)
+        redis_server_set_ahead(&redis, ms);
+}
+
 void play_free(struct play *play)
 {
     play_close(play);

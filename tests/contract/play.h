@@ -60,6 +60,8 @@ void play_reopen(struct play *play);
 void play_close(struct play *play);
 /* Until what is left for later of deleted rooms is done. */
 void play_wait_swept(struct play *play);
+/* The clock of a server that has one of its own, against this machine's. */
+void play_set_ahead(int64_t ms);
 /* Waits until `letter` is read by on_read, which sets *done. */
 void play_wait(struct play *play, struct mailbox *home, const int *done);
 
