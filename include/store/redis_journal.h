@@ -15,6 +15,7 @@
 #include "store/redis_ledger.h"
 #include "store/redis_link.h"
 #include "store/redis_tail.h"
+#include "store/redis_trim.h"
 
 #define REDIS_LIMIT_MS 2000      /* from the start of a request to its answer, whatever happens */
 #define REDIS_ROUNDS_MAX 32      /* fetches of one run */
@@ -81,6 +82,7 @@ struct redis_journal {
     struct redis_link *work;
     struct redis_tail *tail;
     struct redis_doom *doom;
+    struct redis_trim *trim;
     struct redis_cache *cache;
     struct apply apply;
     struct redis_shard shards[REDIS_SHARDS];

@@ -11,6 +11,8 @@
  *        realms                            name -> place
  *        doomed                            place of a large room that was deleted, until it is
  *                                          swept -> id at which it was
+ *        ages                              names: time of the oldest entry of a realm, its place;
+ *                                          or when it is to be looked at (see redis_trim)
  *        done/<period>                     outcomes of commits, for those that repeat one
  *
  *        Fields of `state` are plain: an id, a decimal number, or as said.
@@ -71,6 +73,7 @@
 #include "base/settings.h"
 #include "store/ledger.h"
 #include "store/redis_pack.h"
+#include "store/redis_trim.h"
 #include "store/redis_view.h"
 
 /* Places that this node may give out in a shard. */
@@ -99,6 +102,8 @@ struct redis_ledger {
     int parted_max;             /* members; a larger room that is deleted is doomed */
     struct redis_head *head;     /* borrowed: that stays the realm's head in all runs, so that what
                                     they ask for does not move with it; NULL: the newest is */
+    struct redis_trim *trim;     /* borrowed: told of rooms that get events; NULL */
+    int shard;                   /* of it, for that */
     int64_t now_ms;             /* of Redis: for periods */
     place_number realm;         /* that was found or added last, and its name, for those who tail */
     struct span realm_name;

@@ -326,7 +326,8 @@ static int open_links(struct redis_journal *journal)
     journal->work = redis_link_new(&work);
     journal->tail = redis_tail_new(&tail);
     journal->doom = redis_doom_new(journal);
-    return journal->work && journal->tail && journal->doom ? 0 : ERR_MEMORY;
+    journal->trim = redis_trim_new(journal);
+    return journal->work && journal->tail && journal->doom && journal->trim ? 0 : ERR_MEMORY;
 }
 
 static int open_loop(struct redis_journal *journal)
@@ -350,6 +351,7 @@ static void dismantle(struct redis_journal *journal)
     redis_tail_free(journal->tail);
     redis_link_free(journal->work);
     redis_doom_free(journal->doom);
+    redis_trim_free(journal->trim);
     if (journal->inbox_event)
         event_free(journal->inbox_event);
     if (journal->sweep_event)

@@ -241,6 +241,8 @@ bool redis_batch_run(struct redis_batch *batch)
         redis_view_restart(batch->view);
         redis_ledger_init(&ledger, batch->view, journal->settings, &shard->places);
         ledger.given = &batch->given;
+        ledger.trim = journal->trim;
+        ledger.shard = shard->number;
         ledger.now_ms = batch->now_ms;
         journal->apply.ledger = &ledger.ledger;
         whole = run_works(batch, &ledger, &failed);

@@ -15,6 +15,7 @@ static const char *const script_files[REDIS_SCRIPT_COUNT] = {
     [REDIS_SCRIPT_FETCH] = "fetch.lua",
     [REDIS_SCRIPT_COMMIT] = "commit.lua",
     [REDIS_SCRIPT_LIFE] = "life.lua",
+    [REDIS_SCRIPT_TRIM] = "trim.lua",
 };
 
 /* -- ending --------------------------------------------------------------------------------- */

@@ -138,6 +138,8 @@ static int add(struct redis_ledger *ledger, place_number realm, const struct led
     if (!added.realm || !added.realm_stream || !added.stream || !added.bodies ||
         (room && !added.room))
         return ERR_MEMORY;
+    if (ledger->trim && room == event->place)
+        redis_trim_note(ledger->trim, ledger->shard, room);
     return redis_view_event(view, &added);
 }
 

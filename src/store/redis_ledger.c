@@ -127,6 +127,18 @@ static int realm_find(struct ledger *base, struct span name, struct ledger_realm
     return err;
 }
 
+/* Nothing in it will be older than this. */
+static int add_age(struct redis_ledger *ledger, place_number realm)
+{
+    struct buf *name = redis_scratch(ledger);
+    int err = redis_put_name_of_id(name, (struct event_id){(uint64_t)ledger->now_ms, 0});
+    if (!err)
+        err = buf_add_span(name, redis_text_of(realm));
+    return err ? err
+               : redis_view_name_add(ledger->view, redis_key_shard(ledger->view, "ages"),
+                                     buf_span(name));
+}
+
 static int realm_add(struct ledger *base, struct span name, struct ledger_realm *ret)
 {
     struct redis_ledger *ledger = redis_ledger_of(base);
@@ -134,9 +146,10 @@ static int realm_add(struct ledger *base, struct span name, struct ledger_realm 
     int err = redis_place_next(ledger, &ret->place);
     ledger->realm = ret->place;
     ledger->realm_name = name;
-    return err ? err
-               : redis_view_set(ledger->view, redis_key_shard(ledger->view, "realms"), name,
-                                redis_text_of(ret->place));
+    if (!err)
+        err = redis_view_set(ledger->view, redis_key_shard(ledger->view, "realms"), name,
+                             redis_text_of(ret->place));
+    return err ? err : add_age(ledger, ret->place);
 }
 
 static void add_realms(struct ledger_ops *ops)

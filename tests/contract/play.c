@@ -109,12 +109,6 @@ bool play_outlives_closing(void)
     return strcmp(play_backend, "memory:") != 0;
 }
 
-void play_skip_untrimmed(void)
-{
-    if (is_redis())
-        skip();
-}
-
 void play_close(struct play *play)
 {
     play->journal = journal_free(play->journal);
@@ -125,6 +119,12 @@ void play_reopen(struct play *play)
     assert_true(play_outlives_closing());
     play_close(play);
     open_journal(play);
+}
+
+void play_set_ahead(int64_t ms)
+{
+    if (redis.pid)
+        redis_server_set_ahead(&redis, ms);
 }
 
 void play_free(struct play *play)

@@ -55,13 +55,13 @@ struct play *play_new(void);
 struct play *play_new_keeping(int64_t room_events_max);
 void play_free(struct play *play);
 bool play_outlives_closing(void);
-/* Ends the test where the journal does not trim: over Redis nothing is trimmed yet. */
-void play_skip_untrimmed(void);
 /* Closes and opens again; only where what was written outlives that. */
 void play_reopen(struct play *play);
 void play_close(struct play *play);
 /* Until what is left for later of deleted rooms is done. */
 void play_wait_swept(struct play *play);
+/* The clock of a server that has one of its own, against this machine's. */
+void play_set_ahead(int64_t ms);
 /* Waits until `letter` is read by on_read, which sets *done. */
 void play_wait(struct play *play, struct mailbox *home, const int *done);
 

@@ -3,6 +3,8 @@
 
 #include "play.h"
 
+#define SAID 300 /* messages */
+
 static void more_than_the_limit_is_told_room_by_room(void **state)
 {
     struct play *play = play_new();
@@ -81,7 +83,6 @@ static void wait_for_gap(struct play *play, struct event_id start, struct event_
 
 static void what_is_no_longer_kept_is_told(void **state)
 {
-    play_skip_untrimmed();
     struct play *play = play_new_keeping(20);
     struct event_id ids[100];
     assert_err(play_put_room(play, "eve", "noise", ROOM_PUBLIC), ERR_OK);
@@ -143,12 +144,83 @@ static void what_is_no_longer_kept_is_told(void **state)
     play_free(play);
 }
 
+/* A slow reader, which has told of what it was told is lost. */
+struct slow {
+    struct event_id after;
+    struct journal_gap told[100];
+    int told_count;
+    bool seen[SAID];
+};
+
+static bool is_told(const struct slow *slow, struct event_id id)
+{
+    for (int i = 0; i < slow->told_count; i++) {
+        if (event_id_compare(slow->told[i].after, id) < 0 &&
+            event_id_compare(id, slow->told[i].before) < 0)
+            return true;
+    }
+    return false;
+}
+
+/* Reads one page; false: there is nothing more. */
+static bool read_slowly(struct play *play, struct slow *slow, const struct event_id *ids, int said)
+{
+    struct journal_page page = {.follow = play_all("ann"),
+                                .after = slow->after,
+                                .events_max = 3,
+                                .bytes_max = 1 << 20,
+                                .told = slow->told,
+                                .told_count = slow->told_count};
+    play_page(play, &page);
+    for (int i = 0; i < page.gap_count; i++) {
+        assert_true(slow->told_count < (int)array_count(slow->told));
+        assert_true(span_is(page.gaps[i].room, "tea"));
+        slow->told[slow->told_count] = page.gaps[i];
+        slow->told[slow->told_count++].room = span_text("tea");
+    }
+    for (int i = 0; i < page.frame_count; i++) {
+        for (int j = 0; j < said; j++)
+            slow->seen[j] |= event_id_compare(page.frames[i]->id, ids[j]) == 0;
+    }
+    bool more = event_id_compare(page.upto, page.head) < 0;
+    slow->after = page.upto;
+    journal_page_fini(&page);
+    return more;
+}
+
+static void what_is_trimmed_under_a_reader_is_told(void **state)
+{
+    struct play *play = play_new_keeping(20);
+    struct event_id ids[SAID];
+    int seen = 0;
+    assert_err(play_put_room(play, "ann", "tea", ROOM_PUBLIC), ERR_OK);
+    struct slow slow = {.after = play_head(play)};
+    for (int i = 0; i < SAID; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "m%d", i);
+        ids[i] = play_say(play, "ann", "tea", name);
+        /* By far not as fast as it is written. */
+        if (i % 10 == 9)
+            read_slowly(play, &slow, ids, i + 1);
+    }
+    while (read_slowly(play, &slow, ids, SAID))
+        continue;
+    for (int i = 0; i < SAID; i++) {
+        assert_true(slow.seen[i] || is_told(&slow, ids[i]));
+        seen += slow.seen[i];
+    }
+    assert_true(slow.told_count > 1);
+    assert_in_range(seen, 20, SAID / 2);
+    play_free(play);
+}
+
 int run_gap_tests(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_than_the_limit_is_told_room_by_room),
         cmocka_unit_test(only_what_one_may_see_counts_for_the_limit),
         cmocka_unit_test(what_is_no_longer_kept_is_told),
+        cmocka_unit_test(what_is_trimmed_under_a_reader_is_told),
     };
     return cmocka_run_group_tests_name("gaps", tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -43,7 +44,7 @@ static int free_port(void)
 /* In the child. */
 static void become_server(const struct redis_server *server, pid_t parent)
 {
-    char port[16], log[96];
+    char port[16], log[96], clock[96];
     const char *argv[REDIS_SERVER_ARGS_MAX + 24] = {
         "redis-server",
         "--port",
@@ -69,6 +70,9 @@ static void become_server(const struct redis_server *server, pid_t parent)
     snprintf(log, sizeof(log), "%s/log", server->folder);
     for (int i = 0; server->args[i]; i++)
         argv[count++] = server->args[i];
+    snprintf(clock, sizeof(clock), "%s/clock", server->folder);
+    setenv("REDIS_CLOCK_FILE", clock, 1);
+    setenv("LD_PRELOAD", REDIS_CLOCK, 1);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
@@ -117,6 +121,24 @@ static bool start(struct redis_server *server)
     return false;
 }
 
+static void make_clock(struct redis_server *server)
+{
+    char path[96];
+    snprintf(path, sizeof(path), "%s/clock", server->folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, sizeof(*server->ahead_ms)), 0);
+    server->ahead_ms =
+        mmap(NULL, sizeof(*server->ahead_ms), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(server->ahead_ms, MAP_FAILED);
+    close(fd);
+}
+
+void redis_server_set_ahead(struct redis_server *server, int64_t ms)
+{
+    __atomic_store_n(server->ahead_ms, ms, __ATOMIC_SEQ_CST);
+}
+
 void redis_server_start(struct redis_server *server, const char *const *args)
 {
     *server = (struct redis_server){.folder = "/tmp/tidings-redis-XXXXXX"};
@@ -125,6 +147,7 @@ void redis_server_start(struct redis_server *server, const char *const *args)
         server->args[i] = args[i];
     }
     assert_non_null(mkdtemp(server->folder));
+    make_clock(server);
     snprintf(server->socket, sizeof(server->socket), "%s/socket", server->folder);
     for (int i = 0; i < START_TRIES; i++) {
         server->port = free_port(); /* another process may take it meanwhile */
@@ -150,6 +173,9 @@ void redis_server_stop(struct redis_server *server)
     end(server, SIGKILL);
     snprintf(command, sizeof(command), "rm -rf '%s'", server->folder);
     assert_int_equal(system(command), 0);
+    if (server->ahead_ms)
+        munmap(server->ahead_ms, sizeof(*server->ahead_ms));
+    server->ahead_ms = NULL;
 }
 
 void redis_server_kill(struct redis_server *server)

@@ -5,6 +5,7 @@
 #define TIDINGS_TESTS_REDIS_SERVER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define REDIS_SERVER_ARGS_MAX 32
@@ -18,6 +19,7 @@ struct redis_server {
     int port;        /* on 127.0.0.1 */
     pid_t pid;       /* 0: it does not run */
     const char *args[REDIS_SERVER_ARGS_MAX + 1];
+    int64_t *ahead_ms; /* mapped, from a file in the folder */
 };
 
 /* Starts it and waits until it answers. `args`: more of them, as "--appendonly", "yes"; borrowed
@@ -32,6 +34,9 @@ void redis_server_restart(struct redis_server *server);
 /* It hangs until redis_server_resume. */
 void redis_server_pause(struct redis_server *server);
 void redis_server_resume(struct redis_server *server);
+
+/* Its clock is so far ahead of this machine's, until it ends for good. */
+void redis_server_set_ahead(struct redis_server *server, int64_t ms);
 
 /* A connection to the socket, with 5 s for each answer. */
 struct redisContext *redis_server_connect(const struct redis_server *server);

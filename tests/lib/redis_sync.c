@@ -16,7 +16,7 @@
 
 #define PASSES_MAX 100 /* of one run */
 
-static const char *const files[] = {"fetch.lua", "commit.lua", "life.lua"};
+static const char *const files[] = {"fetch.lua", "commit.lua", "life.lua", "trim.lua"};
 
 static redisReply *checked(struct redis_sync *sync, redisReply *reply)
 {
@@ -44,7 +44,7 @@ void redis_sync_open(struct redis_sync *sync, const struct redis_server *server,
 {
     *sync = (struct redis_sync){.shard = shard, .limit_ms = 60000};
     sync->redis = redis_server_connect(server);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < REDIS_SYNC_SCRIPTS; i++)
         load(sync, i);
     redis_sync_live(sync, "life-1", 0);
 }
@@ -67,6 +67,23 @@ void redis_sync_live(struct redis_sync *sync, const char *life, int64_t skew_ms)
     sync->now_ms = reply->element[0]->integer;
     snprintf(sync->life, sizeof(sync->life), "%s", life);
     freeReplyObject(reply);
+}
+
+int64_t redis_sync_trim(struct redis_sync *sync, const char *what, int64_t a, int64_t b,
+                        int64_t limit, bool *ret_more)
+{
+    redisReply *reply = checked(
+        sync,
+        redisCommand(sync->redis,
+                     "EVALSHA %s 2 tidings:{s%d}/state tidings:{s%d}/journal %s %lld %lld %lld",
+                     sync->scripts[REDIS_SYNC_TRIM], sync->shard, sync->shard, what, (long long)a,
+                     (long long)b, (long long)limit));
+    assert_int_equal(reply->type, REDIS_REPLY_ARRAY);
+    assert_int_equal(reply->elements, 2);
+    int64_t went = reply->element[0]->integer;
+    *ret_more = reply->element[1]->integer;
+    freeReplyObject(reply);
+    return went;
 }
 
 struct redis_view *redis_sync_view(struct redis_sync *sync)

@@ -12,16 +12,22 @@
 
 #define REDIS_SYNC_RESULTS_MAX 512
 
-enum redis_sync_script { REDIS_SYNC_FETCH, REDIS_SYNC_COMMIT, REDIS_SYNC_LIFE };
+enum redis_sync_script {
+    REDIS_SYNC_FETCH,
+    REDIS_SYNC_COMMIT,
+    REDIS_SYNC_LIFE,
+    REDIS_SYNC_TRIM,
+    REDIS_SYNC_SCRIPTS
+};
 
 struct redis_sync {
     struct redisContext *redis;
     struct redis_cache *cache; /* NULL at first; with one, views are optimistic */
     int shard;
-    char scripts[3][41]; /* their hashes */
-    char life[64];       /* of what is committed */
-    int64_t limit_ms;    /* from the last known time of Redis to the deadline of a commit */
-    int64_t now_ms;      /* of Redis, when it last answered */
+    char scripts[REDIS_SYNC_SCRIPTS][41]; /* their hashes */
+    char life[64];                        /* of what is committed */
+    int64_t limit_ms; /* from the last known time of Redis to the deadline of a commit */
+    int64_t now_ms;   /* of Redis, when it last answered */
     struct redis_places places;
     int batches, fetches;                                /* made so far */
     struct redis_result results[REDIS_SYNC_RESULTS_MAX]; /* of the last commit */
@@ -33,6 +39,10 @@ void redis_sync_open(struct redis_sync *sync, const struct redis_server *server,
 void redis_sync_close(struct redis_sync *sync);
 /* Calls life.lua. */
 void redis_sync_live(struct redis_sync *sync, const char *life, int64_t skew_ms);
+
+/* Calls trim.lua for `what`, with its numbers; of `tail` only the first. Returns how many went. */
+int64_t redis_sync_trim(struct redis_sync *sync, const char *what, int64_t a, int64_t b,
+                        int64_t limit, bool *ret_more);
 
 /* A view of the sync's shard and cache. */
 struct redis_view *redis_sync_view(struct redis_sync *sync);

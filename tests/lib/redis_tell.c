@@ -117,8 +117,11 @@ static int tell_message(struct telling *telling, struct ledger *ledger)
     int64_t count = 0;
     int keys_count, missed = 0;
     bool has;
-    int err = ledger->ops->message_find(ledger, room, span_text(sent->id), NULL, &message);
-    tell(telling, "message %s:", sent->id);
+    int err = ledger_put_off(
+        ledger->ops->replies_waiting(ledger, room, span_text(sent->id), &count), &missed);
+    tell(telling, "message %s: %d waiting", sent->id, (int)count);
+    if (!err)
+        err = ledger->ops->message_find(ledger, room, span_text(sent->id), NULL, &message);
     if (err)
         return err;
     tell_event(telling, &message);
@@ -240,7 +243,7 @@ static int tell_one(struct telling *telling, struct ledger *ledger, bool is_redi
     struct ledger_event event;
     struct ledger_once once;
     char name[16];
-    uint64_t count;
+    uint64_t count, node;
     int err;
     switch (one_of(telling, 8)) {
     case 0:
@@ -268,7 +271,9 @@ static int tell_one(struct telling *telling, struct ledger *ledger, bool is_redi
              once.digest[0]);
         return 0;
     default:
-        err = ledger->ops->erased_count(ledger, room, 1 + (uint64_t)one_of(telling, 60), &count);
+        node = 1 + (uint64_t)one_of(telling, 60) +
+               memory_room_at(&telling->world->memory, room)->trimmed_ordinal;
+        err = ledger->ops->erased_count(ledger, room, node, &count);
         if (!err)
             tell(telling, "erased %d", (int)count);
         return err ? err : tell_range(telling, ledger);

@@ -4,229 +4,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "redis_steps.h"
+#include "redis_world.h"
 
 #define STEPS 250
 #define BATCH_MAX 4
 
-static int any(struct world *world, int count)
-{
-    return (int)((unsigned)rand_r(&world->seed) % (unsigned)count);
-}
-
-/* -- over Redis ---------------------------------------------------------------------------------
- */
-
-static void open_ledger(struct world *world, struct redis_view *view, struct redis_ledger *ledger)
-{
-    redis_ledger_init(ledger, view, &world->settings, &world->sync.places);
-    ledger->now_ms = world->now_ms;
-    ledger->realm = world->realm;
-    ledger->realm_name = span_text("main");
-}
-
-static int do_over_redis(void *context, struct redis_ledger *ledger, void *step,
-                         struct event_id *ret_made)
-{
-    struct world *world = context;
-    struct run run = {world, &ledger->ledger, true, step, EVENT_ID_NONE};
-    ledger->realm = world->realm;
-    ledger->realm_name = span_text("main");
-    int err = step_do(&run);
-    if (!err)
-        *ret_made = run.made;
-    return err;
-}
-
-static void do_over_memory(void *context, void *done, struct event_id id)
-{
-    struct world *world = context;
-    struct step *step = done;
-    struct run run = {world, &world->memory.ledger, false, step, EVENT_ID_NONE};
-    step->id = id;
-    assert_int_equal(step_do(&run), 0);
-    assert_int_equal(event_id_compare(run.made, step->id), 0);
-    if (event_id_is_none(step->id))
-        return;
-    world->ids[world->id_count++] = step->id;
-    if (step->what == SEND)
-        world->sent[step->message].event = step->id;
-}
-
-static struct redis_play batch_of(struct world *world, struct step *steps, int count)
-{
-    static const struct redis_play_ops ops = {do_over_redis, do_over_memory};
-    struct redis_play batch = {.ops = &ops,
-                               .context = world,
-                               .sync = &world->sync,
-                               .settings = &world->settings,
-                               .now_ms = world->now_ms,
-                               .count = count};
-    for (int i = 0; i < count; i++)
-        batch.steps[i] = &steps[i];
-    return batch;
-}
-
-static int tell_over_redis(void *context, struct redis_view *view)
-{
-    struct telling *telling = context;
-    struct redis_ledger ledger;
-    open_ledger(telling->world, view, &ledger);
-    int err = telling_all(telling, &ledger.ledger, true);
-    redis_ledger_fini(&ledger);
-    return err;
-}
-
-static void compare(struct world *world)
-{
-    struct telling redis = {.world = world, .seed = (unsigned)any(world, 1000000)};
-    struct telling memory = redis;
-    struct redis_cache *cache = world->sync.cache;
-    int fetches = world->sync.fetches;
-    buf_init(&redis.text, 16u << 20);
-    buf_init(&memory.text, 16u << 20);
-    world->sync.cache = NULL;
-    assert_int_equal(redis_sync_read(&world->sync, tell_over_redis, &redis), 0);
-    world->sync.cache = cache;
-    /* What depends on nothing is asked for at once: where, what, and by whom. */
-    assert_true(world->sync.fetches - fetches <= 4);
-    assert_int_equal(telling_all(&memory, &world->memory.ledger, false), 0);
-    redis_assert_same(&redis.text, &memory.text);
-    buf_fini(&redis.text);
-    buf_fini(&memory.text);
-}
-
-/* -- the world -----------------------------------------------------------------------------------
- */
-
-static int set_up_users(void *context, struct redis_view *view)
-{
-    struct world *world = context;
-    struct buf value;
-    int err = 0;
-    buf_init(&value, 1000);
-    for (int i = 0; i < USERS && !err; i++) {
-        value.len = 0;
-        err = redis_pack_number(&value, world->realm);
-        if (!err)
-            err = redis_pack_text(&value, span_text(step_users[i]));
-        if (!err)
-            err = redis_view_set(view, redis_key_of(view, 'u', world->users[i], "state"),
-                                 span_text("i"), buf_span(&value));
-    }
-    buf_fini(&value);
-    return err;
-}
-
-/* Both ledgers know the same places. */
-static void set_up_memory(struct world *world)
-{
-    const struct ledger_ops *ops;
-    struct ledger_realm realm;
-    memory_ledger_init(&world->memory, &world->settings);
-    struct ledger *ledger = &world->memory.ledger;
-    ops = ledger->ops;
-    assert_int_equal(ops->realm_add(ledger, span_text("main"), &realm), 0);
-    world->realm = realm.place;
-    for (int i = 0; i < ROOMS; i++) {
-        const struct room_info info = {.id = span_text(step_rooms[i]),
-                                       .name = span_text(""),
-                                       .topic = span_text(""),
-                                       .data = span_text("{}")};
-        assert_int_equal(ops->room_add(ledger, world->realm, &info, &world->rooms[i]), 0);
-    }
-    for (int i = 0; i < USERS; i++) {
-        assert_int_equal(
-            ops->user_add(ledger, world->realm, span_text(step_users[i]), &world->users[i]), 0);
-        for (int room = 0; room < ROOMS; room++) {
-            const struct ledger_member member = {.user = world->users[i], .role = ROLE_MEMBER};
-            assert_int_equal(ops->member_put(ledger, world->rooms[room], &member), 0);
-        }
-    }
-}
-
 static struct redis_server server;
-
-static struct world *world_new(unsigned seed, bool with_cache)
-{
-    struct world *world = calloc(1, sizeof(*world));
-    assert_non_null(world);
-    world->seed = seed;
-    world->now_ms = 1700000000000;
-    world->settings.journal_dedup_window_ms = WINDOW_MS;
-    freeReplyObject(redis_server_ask(&server, "FLUSHALL"));
-    redis_sync_open(&world->sync, &server, 3);
-    if (with_cache)
-        world->sync.cache = redis_cache_new(1 << 20);
-    set_up_memory(world);
-    assert_int_equal(redis_sync_write(&world->sync, set_up_users, world), 0);
-    return world;
-}
-
-static void world_free(struct world *world)
-{
-    redis_sync_close(&world->sync);
-    memory_ledger_fini(&world->memory);
-    free(world);
-}
-
-/* A message of the room that is stored; -1: there is none. */
-static int some_message(struct world *world, int room)
-{
-    for (int i = 0; i < 20 && world->sent_count > 0; i++) {
-        int at = any(world, world->sent_count);
-        if (world->sent[at].room == room && !event_id_is_none(world->sent[at].event))
-            return at;
-    }
-    return -1;
-}
-
-static struct step some_step(struct world *world)
-{
-    static const enum what often[] = {SEND,  SEND,  SEND,    SEND,   EDIT,  EDIT,  ERASE, REACT,
-                                      REACT, REACT, UNREACT, CUSTOM, QUIET, REALM, READ,  READ};
-    struct step step = {
-        .what = often[any(world, array_count(often))],
-        .room = any(world, ROOMS),
-        .user = any(world, USERS),
-        .other = any(world, USERS),
-        .thread = -1,
-        .key = any(world, KEYS),
-    };
-    world->now_ms += 1000;
-    step.now_ms = world->now_ms;
-    step.message = some_message(world, step.room);
-    if (step.message < 0 && step.what < CUSTOM)
-        step.what = SEND;
-    if (step.what == SEND && any(world, 3) == 0)
-        step.thread = step.message;
-    if (step.what == SEND) {
-        struct sent *sent = &world->sent[step.message = world->sent_count++];
-        sent->room = step.room;
-        snprintf(sent->id, sizeof(sent->id), "m%d", step.message);
-    }
-    if (step.what == READ && world->id_count > 0)
-        step.upto = world->ids[any(world, world->id_count)];
-    snprintf(step.text, sizeof(step.text), "{\"n\":%d}", any(world, 1000000));
-    return step;
-}
 
 static void play(unsigned seed, bool with_cache)
 {
-    struct world *world = world_new(seed, with_cache);
+    struct world *world = world_new(&server, seed, with_cache, 0);
     print_message("seed %u%s\n", seed, with_cache ? ", with a cache" : "");
     for (int done = 0; done < STEPS;) {
         struct step steps[BATCH_MAX];
-        int count = 1 + any(world, BATCH_MAX);
+        int count = 1 + world_any(world, BATCH_MAX);
         for (int i = 0; i < count; i++)
-            steps[i] = some_step(world);
-        struct redis_play batch = batch_of(world, steps, count);
+            steps[i] = world_step(world);
+        struct redis_play batch = world_batch(world, steps, count);
         redis_play_do(&batch);
         done += count;
-        if (any(world, 4) == 0)
-            compare(world);
+        if (world_any(world, 4) == 0)
+            world_compare(world);
     }
-    compare(world);
+    world_compare(world);
     world_free(world);
 }
 
@@ -254,7 +54,7 @@ static void do_alone(struct world *world, struct step step)
         snprintf(world->sent[step.message].id, 16, "m%d", step.message);
         world->sent_count = step.message + 1;
     }
-    struct redis_play batch = batch_of(world, &step, 1);
+    struct redis_play batch = world_batch(world, &step, 1);
     redis_play_do(&batch);
 }
 
@@ -262,7 +62,7 @@ static void do_alone(struct world *world, struct step step)
 static void race(struct world *world, struct step first, struct step second, bool clash)
 {
     first.now_ms = second.now_ms = world->now_ms;
-    struct redis_play batches[] = {batch_of(world, &first, 1), batch_of(world, &second, 1)};
+    struct redis_play batches[] = {world_batch(world, &first, 1), world_batch(world, &second, 1)};
     for (int i = 0; i < 2; i++) {
         redis_play_settle(&batches[i]);
         assert_int_equal(batches[i].errs[0], 0);
@@ -273,12 +73,12 @@ static void race(struct world *world, struct step first, struct step second, boo
         assert_int_equal(batches[i].count, i == 1 && clash);
     }
     redis_play_do(&batches[1]);
-    compare(world);
+    world_compare(world);
 }
 
 static void what_two_do_at_once_is_done_by_one(void **state)
 {
-    struct world *world = world_new(21, false);
+    struct world *world = world_new(&server, 21, false, 0);
     const struct step send_a = {.what = SEND, .message = 0, .thread = -1, .other = 1};
     const struct step send_b = {.what = SEND, .message = 1, .thread = -1, .other = 2};
     do_alone(world, send_a);
@@ -311,7 +111,7 @@ static void what_two_do_at_once_is_done_by_one(void **state)
 
 static void a_marker_never_falls_back(void **state)
 {
-    struct world *world = world_new(22, false);
+    struct world *world = world_new(&server, 22, false, 0);
     for (int i = 0; i < 3; i++)
         do_alone(world, (struct step){.what = SEND, .message = i, .thread = -1, .other = 1});
     const struct step far = {.what = READ, .user = 1, .upto = world->ids[2], .now_ms = 1};
@@ -325,7 +125,7 @@ static int look_at_first(void *context, struct redis_view *view)
     struct world *world = context;
     struct redis_ledger ledger;
     struct ledger_event message;
-    open_ledger(world, view, &ledger);
+    world_open_ledger(world, view, &ledger);
     int err =
         ledger.ops.event_find(&ledger.ledger, world->realm, world->sent[0].event, NULL, &message);
     redis_ledger_fini(&ledger);
@@ -335,7 +135,7 @@ static int look_at_first(void *context, struct redis_view *view)
 /* Its body is remembered from before another node deleted it. */
 static void nothing_is_deleted_twice(void **state)
 {
-    struct world *world = world_new(23, true);
+    struct world *world = world_new(&server, 23, true, 0);
     struct redis_cache *cache = world->sync.cache;
     const struct step erase = {.what = ERASE, .message = 0, .text = "{}", .key = 1};
     do_alone(world, (struct step){.what = SEND, .message = 0, .thread = -1, .other = 1});
@@ -344,7 +144,7 @@ static void nothing_is_deleted_twice(void **state)
     do_alone(world, erase);
     world->sync.cache = cache;
     do_alone(world, erase);
-    compare(world);
+    world_compare(world);
     world_free(world);
 }
 
@@ -381,7 +181,7 @@ static int find_once(void *context, struct ledger *ledger)
 /* Everything within the window, and never more than twice that. */
 static void what_is_remembered_once_is_forgotten_in_turn(void **state)
 {
-    struct world *world = world_new(23, false);
+    struct world *world = world_new(&server, 23, false, 0);
     for (int number = 0; number < 40; number++) {
         struct once_try once_try = {world, number, false};
         assert_int_equal(
