@@ -60,6 +60,8 @@ void room_stats_fini(struct room_stats *stats);
 /* Something has changed. `members` below 0: not known here. */
 void room_stats_note(struct room_stats *stats, struct span realm, struct span room, int64_t members,
                      int64_t now_ms);
+/* Is it looked at, or was it within the last interval? */
+bool room_stats_knows(struct room_stats *stats, struct span realm, struct span name);
 /* It has so many members by now, which is no change to be told. */
 void room_stats_count(struct room_stats *stats, struct span realm, struct span room,
                       int64_t members);

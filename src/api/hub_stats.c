@@ -144,11 +144,13 @@ static void on_lost(struct hub *hub)
 
 void hub_stats_online(struct hub *hub, const struct hub_room *room)
 {
-    if (!settings_is_quiet(hub->settings, room->members))
-        return;
     struct span realm = pair_first(room->key);
     struct span name = span_of(room->key + realm.len + 1, room->hh.keylen - realm.len - 1);
-    note(hub, realm, name, room->members);
+    /* What the news told last is at least as new as what the room was read with. */
+    if (room_stats_knows(&hub->stats, realm, name))
+        note(hub, realm, name, -1);
+    else if (settings_is_quiet(hub->settings, room->members))
+        note(hub, realm, name, room->members);
 }
 
 struct watched {

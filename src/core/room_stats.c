@@ -89,6 +89,11 @@ void room_stats_note(struct room_stats *stats, struct span realm, struct span na
         room->changed = true;
 }
 
+bool room_stats_knows(struct room_stats *stats, struct span realm, struct span name)
+{
+    return room_find(stats, realm, name) != NULL;
+}
+
 void room_stats_count(struct room_stats *stats, struct span realm, struct span name,
                       int64_t members)
 {

@@ -95,7 +95,8 @@ def test_resume_needs_no_stickiness(alice, room):
 
 def test_polls_of_one_session_go_wherever(alice, room):
     def poll(since, wait):
-        answer = alice.request("GET", path("v1", "poll", since=since, wait=wait, session="p"))
+        answer = alice.request("GET", path("v1", "poll", since=since, wait=wait, session="p",
+                                             presence="none"))
         return answer.expect(200).json
     got = poll(None, 0)
     for number in range(8):
