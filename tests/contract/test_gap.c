@@ -68,9 +68,10 @@ static void only_what_one_may_see_counts_for_the_limit(void **state)
 static void wait_for_gap(struct play *play, struct event_id start, struct event_id upto,
                          struct journal_open *open)
 {
+    static int posted;
     for (int i = 0; i < 2000; i++) {
         char name[16];
-        snprintf(name, sizeof(name), "w%d", i);
+        snprintf(name, sizeof(name), "w%d", posted++);
         play_say(play, "eve", "noise", name);
         play_resume(play, play_all("ann"), start, 10000, open);
         if (open->gap_count > 0 && event_id_compare(open->gaps[0].before, upto) >= 0)
@@ -81,21 +82,12 @@ static void wait_for_gap(struct play *play, struct event_id start, struct event_
     fail_msg("nothing was trimmed");
 }
 
-static void what_is_no_longer_kept_is_told(void **state)
+/* What is told of a room of which 20 events are kept, after a hundred. False: it was trimmed once
+ * more between two answers. */
+static bool is_gap_told(struct play *play, struct event_id start, const struct event_id *ids)
 {
-    struct play *play = play_new_keeping(20);
-    struct event_id ids[100];
-    assert_err(play_put_room(play, "eve", "noise", ROOM_PUBLIC), ERR_OK);
-    assert_err(play_put_room(play, "ann", "tea", ROOM_PUBLIC), ERR_OK);
-    assert_err(play_put_room(play, "ann", "quiet", ROOM_PUBLIC), ERR_OK);
-    struct event_id start = play_head(play);
-    for (int i = 0; i < 100; i++) {
-        char name[16];
-        snprintf(name, sizeof(name), "m%d", i);
-        ids[i] = play_say(play, "ann", "tea", name);
-    }
     struct journal_open open;
-    /* A room is trimmed again when an eighth more is in it: after the 78th nothing moves. */
+    /* It is trimmed again when an eighth more is in it: after the 80th nothing moves. */
     wait_for_gap(play, start, ids[78], &open);
     assert_int_equal(open.verdict, OPEN_RESUMED);
     assert_int_equal(open.gap_count, 1);
@@ -112,15 +104,40 @@ static void what_is_no_longer_kept_is_told(void **state)
         .follow = play_all("ann"), .after = start, .events_max = 200, .bytes_max = 1 << 20};
     play_page(play, &page);
     assert_int_equal(page.gap_count, 1);
-    assert_int_equal(page.frame_count, 100 - first);
-    assert_id_equal(page.frames[0]->id, ids[first]);
+    bool moved = event_id_compare(page.gaps[0].before, ids[first]) > 0;
+    if (!moved) {
+        assert_int_equal(page.frame_count, 100 - first);
+        assert_id_equal(page.frames[0]->id, ids[first]);
+    }
     journal_page_fini(&page);
     page.told = open.gaps;
     page.told_count = open.gap_count;
     play_page(play, &page);
-    assert_int_equal(page.gap_count, 0);
+    if (page.gap_count > 0)
+        moved = event_id_compare(page.gaps[0].before, ids[first]) > 0;
+    assert_int_equal(page.gap_count, moved);
     journal_page_fini(&page);
     journal_open_fini(&open);
+    return !moved;
+}
+
+static void what_is_no_longer_kept_is_told(void **state)
+{
+    struct play *play = play_new_keeping(20);
+    struct event_id ids[100];
+    assert_err(play_put_room(play, "eve", "noise", ROOM_PUBLIC), ERR_OK);
+    assert_err(play_put_room(play, "ann", "tea", ROOM_PUBLIC), ERR_OK);
+    assert_err(play_put_room(play, "ann", "quiet", ROOM_PUBLIC), ERR_OK);
+    struct event_id start = play_head(play);
+    for (int i = 0; i < 100; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "m%d", i);
+        ids[i] = play_say(play, "ann", "tea", name);
+    }
+    struct journal_open open;
+    int tries = 0;
+    while (!is_gap_told(play, start, ids))
+        assert_true(++tries < 3);
 
     /* One who is past what is gone has lost nothing; one whose cursor is gone is not foreign. */
     play_resume(play, play_all("ann"), ids[99], 10000, &open);

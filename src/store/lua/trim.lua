@@ -16,17 +16,11 @@ local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local AGAIN_MS = 3600000 -- a realm of which nothing but its last entry is left is looked at again
 
--- The first fields of a packed value.
-local function fields_of(value, count)
-  local fields, at = {}, 1
-  for i = 1, count do
-    local stop = string.find(value, '\0', at, true)
-    if not stop then break end
-    fields[i] = string.sub(value, at, stop - 1)
-    at = stop + 1
-  end
-  return fields
-end
+-- Packed fields end with NUL. Of a message: whether it is deleted, messageId, threadId; the sender.
+local FIELD = '[^%z]*%z'
+local TEXTS_OF = '^([^%z]*)%z' .. string.rep(FIELD, 5) .. '([^%z]*)%z([^%z]*)%z'
+local SENDER_OF = '^' .. string.rep(FIELD, 3) .. '([^%z]*)%z'
+local FIRST_OF = '^[^%z]*'
 
 -- A packed text; nil: there is none.
 local function text_of(field)
@@ -58,16 +52,25 @@ local function raise_number(key, field, number)
   if not old or number_of(number) > number_of(old) then call('HSET', key, field, number) end
 end
 
+-- Of an entry's few fields.
+local function value_of(row, name)
+  local fields = row[2]
+  for i = 1, #fields, 2 do
+    if fields[i] == name then return fields[i + 1] end
+  end
+end
+
 local function ids_of(rows)
   local ids = {}
   for i, row in ipairs(rows) do ids[i] = row[1] end
   return ids
 end
 
--- Removes entries; one that has none left goes itself. Returns whether it did.
-local function take_out(stream, ids)
-  if #ids == 0 then return false end
-  call('XDEL', stream, unpack(ids))
+-- Removes the first entries of a stream, up to an id; one that has none left goes itself. Returns
+-- whether it did. (Far cheaper than to delete them one by one.)
+local function trim_stream(stream, upto)
+  local ms, seq = parts_of(upto)
+  call('XTRIM', stream, 'MINID', string.format('%.0f-%.0f', ms, seq + 1))
   return call('XLEN', stream) == 0 and call('UNLINK', stream) == 1
 end
 
@@ -92,51 +95,80 @@ local function drop_erased(p, ordinal)
   end
 end
 
--- What hangs on a message. Returns its ordinal.
-local function drop_message(room, p, row)
-  local id, values = row[1], {}
-  for i = 1, #row[2], 2 do values[row[2][i]] = row[2][i + 1] end
-  local texts = fields_of(call('HGET', p .. 'bodies', id) or '', 8)
-  local message, thread = text_of(texts[7]), text_of(texts[8])
-  local sender = fields_of(values.v, 4)[4]
-  local name = name_of(id)
-  local named = message and call('HGET', p .. 'ids', message)
-  if named and fields_of(named, 1)[1] == id then call('HDEL', p .. 'ids', message) end
-  if take_out(p .. 'sent/' .. sender, {id}) then
+-- What was said of messages afterwards.
+local function drop_marks(p, ids)
+  local edits = call('EXISTS', p .. 'edits') == 1
+  local mentioned = call('EXISTS', p .. 'mentioned') == 1
+  local reactions = call('EXISTS', p .. 'reactions') == 1
+  for _, id in ipairs(ids) do
+    local name = (edits or mentioned) and name_of(id)
+    if edits then call('ZREMRANGEBYLEX', p .. 'edits', '[' .. name, '[' .. name .. '~') end
+    if mentioned then drop_mentions(p, name) end
+    if reactions and call('HDEL', p .. 'reactions', id) == 1 then
+      call('UNLINK', p .. 'reacted/' .. id, p .. 'reactors/' .. id)
+    end
+  end
+  call('HDEL', p .. 'replies', unpack(ids))
+end
+
+-- A messageId may be that of a later message by now.
+local function drop_names(p, names, ids)
+  local gone = {}
+  for i, named in ipairs(call('HMGET', p .. 'ids', unpack(names))) do
+    if named and string.match(named, FIRST_OF) == ids[i] then gone[#gone + 1] = names[i] end
+  end
+  if #gone > 0 then call('HDEL', p .. 'ids', unpack(gone)) end
+end
+
+local function drop_sent(room, p, sender, upto)
+  if trim_stream(p .. 'sent/' .. sender, upto) then
     call('HDEL', prefix .. 'u/' .. sender .. '/wrote', room)
   end
-  if thread and take_out(p .. 'thread/' .. thread, {id}) then
+end
+
+local function drop_replies(p, thread, upto, count)
+  if trim_stream(p .. 'thread/' .. thread, upto) then
     call('HDEL', p .. 'threads', thread)
-  elseif thread and texts[1] ~= '1' then
-    call('HINCRBY', p .. 'threads', thread, -1)
+  elseif count > 0 then
+    call('HINCRBY', p .. 'threads', thread, -count)
   end
-  call('ZREMRANGEBYLEX', p .. 'edits', '[' .. name, '[' .. name .. '~')
-  drop_mentions(p, name)
-  if call('HDEL', p .. 'reactions', id) == 1 then
-    call('UNLINK', p .. 'reacted/' .. id, p .. 'reactors/' .. id)
+end
+
+-- What hangs on the first messages of a room. Returns the ordinal of the last one.
+local function drop_messages(room, p, rows, ids)
+  local names, senders, threads, ordinal = {}, {}, {}, nil
+  local bodies = call('HMGET', p .. 'bodies', unpack(ids))
+  for i, row in ipairs(rows) do
+    local deleted, name, thread = string.match(bodies[i] or '', TEXTS_OF)
+    ordinal, thread = value_of(row, 'o'), text_of(thread)
+    names[i] = text_of(name) or ''
+    senders[string.match(value_of(row, 'v'), SENDER_OF)] = ids[i]
+    if thread then
+      local count = threads[thread] and threads[thread].count or 0
+      threads[thread] = {id = ids[i], count = count + (deleted == '1' and 0 or 1)}
+    end
+    if deleted == '1' then drop_erased(p, ordinal) end
   end
-  if texts[1] == '1' then drop_erased(p, values.o) end
-  return values.o
+  drop_names(p, names, ids)
+  for sender, id in pairs(senders) do drop_sent(room, p, sender, id) end
+  for thread, last in pairs(threads) do drop_replies(p, thread, last.id, last.count) end
+  drop_marks(p, ids)
+  return ordinal
 end
 
 -- The first events of a place of the kind p (room), u (user) or r (realm): `messages` and
 -- `others`, rows of its streams. What the realm has of them is the caller's.
 local function drop(place, kind, messages, others)
   local p = prefix .. 'p/' .. place .. '/'
-  local ordinal, ids, all = nil, {ids_of(messages), ids_of(others)}, {}
-  for _, row in ipairs(messages) do ordinal = drop_message(place, p, row) end
-  take_out(p .. 'messages', ids[1])
-  take_out(p .. 'events', ids[2])
-  for i = 1, 2 do
-    for _, id in ipairs(ids[i]) do all[#all + 1] = id end
-  end
-  if #all == 0 then return end
-  call('HDEL', p .. 'bodies', unpack(all))
-  if #messages > 0 then call('HDEL', p .. 'replies', unpack(ids[1])) end
-  if kind == 'r' then return end
   local state = prefix .. kind .. '/' .. place .. '/state'
-  for i = 1, 2 do
-    if #ids[i] > 0 then raise_id(state, 'g', ids[i][#ids[i]]) end
+  local ids = {messages = ids_of(messages), events = ids_of(others)}
+  local ordinal = #messages > 0 and drop_messages(place, p, messages, ids.messages)
+  for stream, of in pairs(ids) do
+    if #of > 0 then
+      trim_stream(p .. stream, of[#of])
+      call('HDEL', p .. 'bodies', unpack(of))
+      if kind ~= 'r' then raise_id(state, 'g', of[#of]) end
+    end
   end
   if ordinal then raise_number(state, 't', ordinal) end
 end
@@ -163,7 +195,7 @@ local function trim_room(place, kept, limit)
   local over = call('XLEN', p .. 'messages') + call('XLEN', p .. 'events') - kept
   local info = over > 0 and call('HGET', p .. 'state', 'i')
   if not info then return {0, 0} end
-  local r = prefix .. 'r/' .. fields_of(info, 1)[1] .. '/'
+  local r = prefix .. 'r/' .. string.match(info, FIRST_OF) .. '/'
   local messages, others, ids = oldest_of(p, math.min(over, limit), call('HGET', r .. 'state', 'h'))
   if #ids == 0 then return {0, 0} end
   drop(place, 'p', messages, others)
@@ -180,18 +212,17 @@ local function trim_realm(realm, cut, limit)
   local rows = call('XRANGE', r .. 'events', '-', string.format('(%.0f-0', cut), 'COUNT', limit)
   for _, row in ipairs(rows) do
     if row[1] == head then break end
-    local where = row[2][1] == 'v' and row[2][2] or row[2][4]
-    local place, kind = unpack(fields_of(where, 2))
-    kinds[place] = text_of(kind)
+    local place, kind = string.match(value_of(row, 'v'), '^(%d+)%z=(%a)%z')
+    kinds[place] = kind
     ids[#ids + 1] = row[1]
   end
   if #ids > 0 then
     for place, kind in pairs(kinds) do
       local p = prefix .. 'p/' .. place .. '/'
-      drop(place, kind, call('XRANGE', p .. 'messages', '-', ids[#ids], 'COUNT', limit),
-           call('XRANGE', p .. 'events', '-', ids[#ids], 'COUNT', limit))
+      drop(place, kind, call('XRANGE', p .. 'messages', '-', ids[#ids]),
+           call('XRANGE', p .. 'events', '-', ids[#ids]))
     end
-    call('XDEL', r .. 'events', unpack(ids))
+    trim_stream(r .. 'events', ids[#ids])
     raise_id(r .. 'state', 'g', ids[#ids])
   end
   local first = call('XRANGE', r .. 'events', '-', '+', 'COUNT', 1)[1]
